@@ -1,0 +1,57 @@
+import type { PageFile } from "./page_file.ts";
+
+/** The pages that were met so far: each page has one place, in a tree or in the free list. */
+export class PageSet {
+  readonly #file: PageFile;
+  readonly #lastPage: number;
+  readonly #bits: Uint32Array;
+  readonly #filePages: number;
+  #behindFile = 0;
+
+  /**
+   * @param file The file that the pages stand in.
+   * @param lastPage The highest page number in use.
+   */
+  constructor(file: PageFile, lastPage: number) {
+    this.#file = file;
+    this.#lastPage = lastPage;
+    this.#bits = new Uint32Array(Math.floor(lastPage / 32) + 1);
+    this.#filePages = Math.floor(file.byteLength / file.pageBytes);
+  }
+
+  /** How many pages behind the end of the file were not met. */
+  get lostBehindFile(): number {
+    return Math.max(0, this.#lastPage + 1 - this.#filePages) - this.#behindFile;
+  }
+
+  /**
+   * Adds a run of pages.
+   *
+   * @param first The first page.
+   * @param count How many.
+   * @param referrer The page that refers to them.
+   * @throws {PersistenceError} `CORRUPT` where one of them cannot be, or was met before.
+   */
+  add(first: number, count: number, referrer: number): void {
+    if (first < 2 || count < 1 || first + count - 1 > this.#lastPage) {
+      const run = count === 1 ? `page ${first}` : `${count} pages from ${first} on`;
+      throw this.#file.damage(
+        referrer,
+        `it refers to ${run}, but pages 2 to ${this.#lastPage} are in use`,
+      );
+    }
+    for (let page = first; page < first + count; page++) {
+      const index = Math.floor(page / 32);
+      const bit = 1 << (page % 32);
+      const word = this.#bits[index] ?? 0;
+      if ((word & bit) !== 0) {
+        throw this.#file.damage(
+          referrer,
+          `it refers to page ${page}, which something else refers to as well`,
+        );
+      }
+      this.#bits[index] = word | bit;
+      if (page >= this.#filePages) this.#behindFile++;
+    }
+  }
+}

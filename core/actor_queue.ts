@@ -1,0 +1,333 @@
+/**
+ * What waits to be committed for one actor: operations in call order, and the frames that their
+ * messages already stand in. Sequence numbers are given out when a commit is planned, not before:
+ * at that moment nothing of this actor is in flight, so a number once given needs no taking back.
+ *
+ * @module
+ */
+
+import type { BatchPolicy, WaitingBatch } from "./batch_policy.ts";
+import { PersistenceError } from "./errors.ts";
+import { FRAME_TARGET_BYTES, OpenFrame } from "./frame.ts";
+import { type Head, headKey, putHead } from "./head.ts";
+import { numberedKey } from "./keys.ts";
+import type { Settlements } from "./settlements.ts";
+import type { Change, WriteGroup } from "./storage.ts";
+
+/** Encoded messages, one behind the other. */
+export interface PayloadRun {
+  readonly bytes: Uint8Array;
+  /** The offset behind each payload, or `undefined` where the bytes are a single one. */
+  readonly ends: readonly number[] | undefined;
+}
+
+/** How an operation ends. */
+interface Settlement {
+  /** With an append: its first sequence number. With a truncation: the first retained one. */
+  readonly resolve: (sequenceNumber: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Messages that get consecutive sequence numbers, all or none. */
+export interface AppendOperation extends Settlement {
+  readonly type: "append";
+  readonly count: number;
+  readonly bytes: number;
+  readonly timeMs: number;
+  readonly expectedSequenceNumber: number | undefined;
+  /** Counts calls: which of two came first. */
+  readonly arrival: number;
+  /** The journal that it came through. */
+  readonly origin: AppendOrigin;
+  /** Its number among the calls of that journal. */
+  readonly call: number;
+  /** The batch that it waits in, where a batched journal made it wait. */
+  batch: WaitingBatch<ActorQueue> | undefined;
+  /**
+   * Whether it may still be cancelled. A cancelled one has been rejected already; its messages stay
+   * in their frame until the next commit is planned, and count as pending until then.
+   */
+  phase: "waiting" | "committing" | "cancelled";
+  /** Lets go of its signal, where it has one. */
+  unwatch: (() => void) | undefined;
+  /** The number that the plan of the commit gives its first message. */
+  firstSequenceNumber: number;
+}
+
+/** What the appends of one journal have in common. */
+export interface AppendOrigin {
+  /** Its calls under way. */
+  readonly settlements: Settlements;
+  /** Makes them wait for others. Without it they go out with the next commit. */
+  readonly batchPolicy: BatchPolicy<ActorQueue> | undefined;
+}
+
+/** Removes what is below a sequence number at its place in the call order. */
+export interface TruncateOperation extends Settlement {
+  readonly type: "truncate";
+  readonly before: number;
+  /** Counts calls: which of two came first. */
+  readonly arrival: number;
+}
+
+/** Something that waits to be committed for an actor. */
+export type Operation = AppendOperation | TruncateOperation;
+
+/** What a commit does for one actor. */
+export interface CommitPlan {
+  readonly actor: ActorQueue;
+  /** The operations that the group carries out. */
+  readonly operations: readonly Operation[];
+  readonly frames: readonly OpenFrame[];
+  /** The head when the group has been applied. */
+  readonly head: Head;
+  /** `undefined` where there is nothing to change. */
+  readonly group: WriteGroup | undefined;
+}
+
+/** What waits to be committed for one actor. */
+export class ActorQueue {
+  /** The actor. */
+  readonly actorId: string;
+  /** The actor's key. */
+  readonly key: Uint8Array;
+  /** The head as last seen, or `undefined` where it must be read. Another process may change it. */
+  head: Head | undefined;
+  /** The last call that came before the head was read. */
+  headReadAfter = 0;
+  /** How many operations wait for room in this queue. */
+  waitingForRoom = 0;
+  /** Whether the next commit takes what waits here. */
+  due = false;
+  /** Whether a commit in flight carries operations of this actor. */
+  inFlight = false;
+
+  readonly #headKey: Uint8Array;
+  #operations: Operation[] = [];
+  #frames: OpenFrame[] = [];
+
+  /**
+   * @param actorId The actor.
+   * @param key The actor's key.
+   */
+  constructor(actorId: string, key: Uint8Array) {
+    this.actorId = actorId;
+    this.key = key;
+    this.#headKey = headKey(key);
+  }
+
+  /** Whether nothing waits and nothing is in flight. */
+  get idle(): boolean {
+    return this.#operations.length === 0 && this.waitingForRoom === 0 && !this.inFlight;
+  }
+
+  /** Whether something waits. */
+  get hasOperations(): boolean {
+    return this.#operations.length > 0;
+  }
+
+  /**
+   * Adds messages behind everything that waits. They are copied.
+   *
+   * @param operation The append.
+   * @param run Its messages.
+   */
+  addAppend(operation: AppendOperation, { bytes, ends }: PayloadRun): void {
+    if (ends) this.#addEntries(bytes, ends, operation.timeMs);
+    else this.#addEntry(bytes, 0, bytes.length, bytes.length, operation.timeMs);
+    this.#operations.push(operation);
+  }
+
+  /**
+   * Adds a truncation behind everything that waits.
+   *
+   * @param operation The truncation.
+   */
+  addTruncation(operation: TruncateOperation): void {
+    this.#operations.push(operation);
+  }
+
+  /**
+   * Takes out everything that waits, because it cannot be committed any more.
+   *
+   * @returns The operations, in call order, cancelled ones too.
+   */
+  takeAll(): Operation[] {
+    const operations = this.#operations;
+    this.#operations = [];
+    this.#frames = [];
+    return operations;
+  }
+
+  /**
+   * Whether the head must be read before a commit can be planned: it is not known, or a call that
+   * came after it was read speaks of a journal that goes further, or less far. Without a write that
+   * is conditional on the head, nobody would notice that another process has changed it.
+   */
+  needsHead(): boolean {
+    if (!this.head) return true;
+    let next = this.head.nextSequenceNumber;
+    for (const operation of this.#operations) {
+      const contradictsHead = operation.type === "append"
+        ? !isExpected(operation, next)
+        : operation.before > next;
+      if (contradictsHead && operation.arrival > this.headReadAfter) return true;
+      if (operation.type === "append" && !contradictsHead && operation.phase !== "cancelled") {
+        next += operation.count;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Takes out everything that waits, as the next commit's work.
+   *
+   * @param head The head as last seen.
+   * @param drop Called with each append that is not carried out: with the error where its
+   *   expectation does not hold, without one where it was cancelled.
+   * @returns The plan.
+   */
+  plan(
+    head: Head,
+    drop: (operation: AppendOperation, error: PersistenceError | undefined) => void,
+  ): CommitPlan {
+    const operations: Operation[] = [];
+    const dropped = new Set<Operation>();
+    let next = head.nextSequenceNumber;
+    let first = head.firstSequenceNumber;
+    for (const operation of this.#operations) {
+      if (operation.type === "truncate") {
+        first = Math.max(first, Math.min(operation.before, next));
+      } else {
+        const isCancelled = operation.phase === "cancelled";
+        const error = isCancelled ? undefined : this.#refusal(operation, next);
+        if (error || isCancelled) {
+          dropped.add(operation);
+          drop(operation, error);
+          continue;
+        }
+        operation.phase = "committing";
+        operation.firstSequenceNumber = next;
+        next += operation.count;
+      }
+      operations.push(operation);
+    }
+    const frames = dropped.size === 0 ? this.#frames : this.#framesWithout(dropped);
+    this.#operations = [];
+    this.#frames = [];
+    const changed = next !== head.nextSequenceNumber || first !== head.firstSequenceNumber;
+    if (!changed) return { actor: this, operations, frames, head, group: undefined };
+    const newHead = {
+      version: (head.version ?? 0) + 1,
+      nextSequenceNumber: next,
+      firstSequenceNumber: first,
+    };
+    const group = {
+      conditions: [{ space: "heads" as const, key: this.#headKey, version: head.version }],
+      changes: [
+        ...this.#frameChanges(frames, head.nextSequenceNumber),
+        putHead(this.#headKey, newHead),
+      ],
+      makesRoom: frames.length === 0,
+    };
+    return { actor: this, operations, frames, head: newHead, group };
+  }
+
+  /**
+   * Puts a plan's work back in front of what has come since, because another writer was faster.
+   *
+   * @param plan The plan.
+   */
+  putBack(plan: CommitPlan): void {
+    for (const operation of plan.operations) {
+      if (operation.type === "append") operation.phase = "waiting";
+    }
+    this.#operations = [...plan.operations, ...this.#operations];
+    this.#frames = [...plan.frames, ...this.#frames];
+  }
+
+  #refusal(operation: AppendOperation, next: number): PersistenceError | undefined {
+    if (!isExpected(operation, next)) {
+      const expected = operation.expectedSequenceNumber;
+      return new PersistenceError(
+        "CONFLICT",
+        `Cannot append to actor "${this.actorId}": expected sequence number ${expected}, the next one is ${next}`,
+        {
+          actorId: this.actorId,
+          actualSequenceNumber: next,
+          ...(expected === undefined ? {} : { sequenceNumber: expected }),
+        },
+      );
+    }
+    if (!Number.isSafeInteger(next + operation.count)) {
+      return new PersistenceError(
+        "STORAGE_FULL",
+        `Cannot append to actor "${this.actorId}": its sequence numbers are used up at ${next}`,
+        { actorId: this.actorId, sequenceNumber: next },
+      );
+    }
+    return undefined;
+  }
+
+  #addEntries(bytes: Uint8Array, ends: readonly number[], timeMs: number): void {
+    let start = 0;
+    for (const end of ends) {
+      this.#addEntry(bytes, start, end, bytes.length - start, timeMs);
+      start = end;
+    }
+  }
+
+  /** Adds an entry to the last frame, or to a new one where that is full. */
+  #addEntry(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    remainingBytes: number,
+    timeMs: number,
+  ): void {
+    let frame = this.#frames[this.#frames.length - 1];
+    if (!frame?.accepts(end - start, timeMs)) {
+      // Where one frame has been filled, the next one will be, too.
+      const expectedBytes = frame ? FRAME_TARGET_BYTES : remainingBytes;
+      frame = new OpenFrame(
+        timeMs,
+        Math.max(end - start, Math.min(expectedBytes, FRAME_TARGET_BYTES)),
+      );
+      this.#frames.push(frame);
+    }
+    frame.append(bytes, start, end, timeMs);
+  }
+
+  /** The frames anew: their entries are those of the operations, in the same order. */
+  #framesWithout(dropped: ReadonlySet<Operation>): OpenFrame[] {
+    const keeps: boolean[] = [];
+    for (const operation of this.#operations) {
+      if (operation.type === "truncate") continue;
+      const isKept = !dropped.has(operation);
+      for (let left = operation.count; left > 0; left--) keeps.push(isKept);
+    }
+    let first = 0;
+    const frames = this.#frames.map((frame) => {
+      const offset = first;
+      first += frame.count;
+      return frame.filter((index) => keeps[offset + index] === true);
+    });
+    return frames.filter((frame) => frame.count > 0);
+  }
+
+  #frameChanges(frames: readonly OpenFrame[], firstSequenceNumber: number): Change[] {
+    const changes: Change[] = [];
+    let next = firstSequenceNumber;
+    for (const frame of frames) {
+      next += frame.count;
+      const key = numberedKey(this.key, next - 1);
+      changes.push({ type: "put", space: "entries", key, value: frame.seal(key), version: 0 });
+    }
+    return changes;
+  }
+}
+
+function isExpected(operation: AppendOperation, next: number): boolean {
+  return operation.expectedSequenceNumber === undefined ||
+    operation.expectedSequenceNumber === next;
+}

@@ -1,0 +1,78 @@
+/**
+ * XXH32, the 32-bit xxHash of Yann Collet
+ * (https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md).
+ *
+ * Chosen over CRC-32C by measurement: in JavaScript it hashes 64 KiB frames at 5 to 7 GB/s where a
+ * table-driven CRC reaches 1.3 to 1.7 GB/s, so that verifying a frame costs next to nothing beside
+ * decoding it.
+ *
+ * @module
+ */
+
+const PRIME_1 = 0x9e3779b1 | 0;
+const PRIME_2 = 0x85ebca77 | 0;
+const PRIME_3 = 0xc2b2ae3d | 0;
+const PRIME_4 = 0x27d4eb2f | 0;
+const PRIME_5 = 0x165667b1 | 0;
+
+/**
+ * The XXH32 of bytes.
+ *
+ * @param bytes What is hashed.
+ * @param start The offset of the first byte.
+ * @param end The offset behind the last byte.
+ * @param seed The seed, an integer of 32 bits.
+ * @returns The hash: an integer from 0 to 2^32 - 1.
+ */
+export function xxh32(bytes: Uint8Array, start: number, end: number, seed: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = end - start;
+  let offset = start;
+  let hash: number;
+  if (length >= 16) {
+    let lane1 = (seed + PRIME_1 + PRIME_2) | 0;
+    let lane2 = (seed + PRIME_2) | 0;
+    let lane3 = seed | 0;
+    let lane4 = (seed - PRIME_1) | 0;
+    for (const lastStripe = end - 16; offset <= lastStripe; offset += 16) {
+      lane1 = round(lane1, view.getInt32(offset, true));
+      lane2 = round(lane2, view.getInt32(offset + 4, true));
+      lane3 = round(lane3, view.getInt32(offset + 8, true));
+      lane4 = round(lane4, view.getInt32(offset + 12, true));
+    }
+    hash = (rotate(lane1, 1) + rotate(lane2, 7) + rotate(lane3, 12) + rotate(lane4, 18)) | 0;
+  } else {
+    hash = (seed + PRIME_5) | 0;
+  }
+  hash = (hash + length) | 0;
+  for (; offset + 4 <= end; offset += 4) {
+    hash = Math.imul(rotate(hash + Math.imul(view.getInt32(offset, true), PRIME_3), 17), PRIME_4);
+  }
+  for (; offset < end; offset++) {
+    hash = Math.imul(rotate(hash + Math.imul(view.getUint8(offset), PRIME_5), 11), PRIME_1);
+  }
+  hash = Math.imul(hash ^ (hash >>> 15), PRIME_2);
+  hash = Math.imul(hash ^ (hash >>> 13), PRIME_3);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function round(lane: number, word: number): number {
+  return Math.imul(rotate(lane + Math.imul(word, PRIME_2), 13), PRIME_1);
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits));
+}
+
+/**
+ * The checksum of a stored value. It covers the key too, so that a sound value under a key that is
+ * not its own is found out as well.
+ *
+ * @param key The key that the value stands under.
+ * @param value The value.
+ * @param start The offset from which on the value is covered.
+ * @returns The checksum: an integer from 0 to 2^32 - 1.
+ */
+export function checksumOf(key: Uint8Array, value: Uint8Array, start: number): number {
+  return xxh32(value, start, value.length, xxh32(key, 0, key.length, 0));
+}

@@ -1,0 +1,466 @@
+/**
+ * Group commit: everything that waits goes out as one commit as soon as none is in flight. While
+ * that one is being flushed, the next is being filled. So a lone writer waits for one flush, a
+ * thousand writers share one, and encoding overlaps with the disk.
+ *
+ * What waits is bounded in messages and bytes: see {@linkcode Admission}.
+ *
+ * @module
+ */
+
+import type {
+  ActorQueue,
+  AppendOperation,
+  AppendOrigin,
+  CommitPlan,
+  Operation,
+  PayloadRun,
+  TruncateOperation,
+} from "./actor_queue.ts";
+import { ActorRegistry } from "./actor_registry.ts";
+import { Admission, type AdmissionLimits, type Entrant, type PendingCounts } from "./admission.ts";
+import { PersistenceError } from "./errors.ts";
+import { asPersistenceError, failureOf } from "./failure.ts";
+import { loadHead } from "./head.ts";
+import type { AppendOptions } from "./journal.ts";
+import { makesRoom, type Storage, type WriteGroup } from "./storage.ts";
+
+/**
+ * The commit begins when no append has joined for this many microtasks: callers that were woken by
+ * the last commit append again within a few of them, and so share the next flush.
+ */
+const QUIET_MICROTASKS = 4;
+
+/** A group that belongs to no journal: a snapshot, a probe, the removal of truncated frames. */
+interface PlainWrite {
+  readonly group: WriteGroup;
+  readonly resolve: (applied: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What has happened since the queue was made. */
+export interface CommitCounts {
+  /** Commits that the storage carried out. */
+  commits: number;
+  /** Commits that failed. */
+  failedCommits: number;
+  /** Messages that became durable. */
+  committedMessages: number;
+  /** How often another writer of the same actor was faster and the work was planned anew. */
+  conflicts: number;
+}
+
+/** Group commit on one storage. */
+export class CommitQueue {
+  /** What has happened since the queue was made. */
+  readonly counts: CommitCounts = {
+    commits: 0,
+    failedCommits: 0,
+    committedMessages: 0,
+    conflicts: 0,
+  };
+
+  readonly #storage: Storage;
+  readonly #admission: Admission;
+  readonly #actors = new ActorRegistry();
+  #due: ActorQueue[] = [];
+  #writes: PlainWrite[] = [];
+  /** Counts calls, so that it can be told what came before what. */
+  #arrivals = 0;
+  #unsettled = 0;
+  #running = false;
+  #fatal: PersistenceError | undefined;
+  #drained: (() => void)[] = [];
+
+  /**
+   * @param storage Where commits go.
+   * @param limits How much may wait.
+   */
+  constructor(storage: Storage, limits: AdmissionLimits) {
+    this.#storage = storage;
+    this.#admission = new Admission(limits, (entrant) => this.#join(entrant));
+  }
+
+  /** How many messages and bytes wait or are being committed, and how many wait for room. */
+  get pending(): PendingCounts {
+    return this.#admission.pending;
+  }
+
+  /**
+   * Whether the queue has met an actor lately, so that its id is known to be good.
+   *
+   * @param actorId The actor.
+   */
+  knows(actorId: string): boolean {
+    return this.#actors.has(actorId);
+  }
+
+  /**
+   * Appends messages behind everything that was called before for this actor. They are copied
+   * before the call returns.
+   *
+   * @param actorId The actor.
+   * @param run At least one encoded message.
+   * @param options Expectation and signal, which have been checked.
+   * @param origin The journal that the append came through.
+   * @returns The sequence number of the first message, once it is durable.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` at once, where the actor id
+   *   is bad.
+   * @throws {PersistenceError} `CONFLICT`, `BACKPRESSURE`, and what the storage rejects with. The
+   *   signal's reason after an abort.
+   */
+  append(
+    actorId: string,
+    run: PayloadRun,
+    options: AppendOptions,
+    origin: AppendOrigin,
+  ): Promise<number> {
+    const actor = this.#actors.get(actorId);
+    if (this.#fatal) return Promise.reject(this.#fatal);
+    return new Promise((resolve, reject) => {
+      const operation: AppendOperation = {
+        type: "append",
+        count: run.ends?.length ?? 1,
+        bytes: run.bytes.length,
+        timeMs: Math.max(0, Date.now()),
+        expectedSequenceNumber: options.expectedSequenceNumber,
+        arrival: ++this.#arrivals,
+        origin,
+        call: origin.settlements.begin(),
+        batch: undefined,
+        phase: "waiting",
+        unwatch: undefined,
+        firstSequenceNumber: -1,
+        resolve,
+        reject,
+      };
+      this.#unsettled++;
+      this.#enter(actor, operation, run);
+      if (options.signal) this.#cancelOnAbort(options.signal, operation);
+    });
+  }
+
+  /**
+   * Removes what is below a sequence number, behind everything that was called before for this
+   * actor.
+   *
+   * @param actorId The actor.
+   * @param before The lowest sequence number that stays.
+   * @returns The lowest sequence number that is retained, once the removal is durable. The frames
+   *   below it are still there.
+   */
+  truncate(actorId: string, before: number): Promise<number> {
+    const actor = this.#actors.get(actorId);
+    if (this.#fatal) return Promise.reject(this.#fatal);
+    return new Promise((resolve, reject) => {
+      const operation: TruncateOperation = {
+        type: "truncate",
+        before,
+        arrival: ++this.#arrivals,
+        resolve,
+        reject,
+      };
+      this.#unsettled++;
+      this.#enter(actor, operation, undefined);
+    });
+  }
+
+  /**
+   * Commits a group that belongs to no journal.
+   *
+   * @param group The group.
+   * @returns Whether its conditions held, once it is durable.
+   */
+  write(group: WriteGroup): Promise<boolean> {
+    if (this.#fatal) return Promise.reject(this.#fatal);
+    return new Promise((resolve, reject) => {
+      this.#unsettled++;
+      this.#writes.push({ group, resolve, reject });
+      this.#arrivals++;
+      this.#run();
+    });
+  }
+
+  /**
+   * Lets everything that waits for these actors go out with the next commit.
+   *
+   * @param actors The actors.
+   */
+  release(actors: Iterable<ActorQueue>): void {
+    for (const actor of actors) this.#makeDue(actor);
+  }
+
+  /** Lets everything go out, and resolves when nothing waits any more, whether it failed or not. */
+  drain(): Promise<void> {
+    if (this.#unsettled === 0) return Promise.resolve();
+    this.#makeAllDue();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  #enter(actor: ActorQueue, operation: Operation, run: PayloadRun | undefined): void {
+    if (this.#admission.enter(operation)) return this.#join({ actor, operation, run });
+    const refusal = this.#admission.wait({ actor, operation, run });
+    if (refusal) this.#reject(operation, refusal);
+    // What waits for more to come must not keep out what waits for room.
+    else this.#makeAllDue();
+  }
+
+  /** Puts an operation that was let in behind all others of its actor. */
+  #join({ actor, operation, run }: Entrant): void {
+    if (operation.type === "truncate" || !run) {
+      if (operation.type === "truncate") actor.addTruncation(operation);
+      return this.#makeDue(actor);
+    }
+    actor.addAppend(operation, run);
+    const { batchPolicy } = operation.origin;
+    if (batchPolicy) operation.batch = batchPolicy.join(actor, operation.count);
+    if (!batchPolicy || this.#mustHurry) this.#makeDue(actor);
+  }
+
+  /** Whether batches must not wait for more: they keep out what waits for room, or for the end. */
+  get #mustHurry(): boolean {
+    return this.#admission.crowded || this.#drained.length > 0;
+  }
+
+  #makeDue(actor: ActorQueue): void {
+    if (!actor.due && actor.hasOperations) {
+      actor.due = true;
+      this.#due.push(actor);
+    }
+    this.#run();
+  }
+
+  #makeAllDue(): void {
+    for (const actor of this.#actors.all()) if (actor.hasOperations) this.#makeDue(actor);
+  }
+
+  #run(): void {
+    if (this.#running) return;
+    this.#running = true;
+    void this.#commitUntilIdle();
+  }
+
+  async #commitUntilIdle(): Promise<void> {
+    while (this.#due.length > 0 || this.#writes.length > 0) {
+      await this.#quiet();
+      await this.#commitOnce();
+    }
+    this.#running = false;
+  }
+
+  async #quiet(): Promise<void> {
+    for (let quiet = 0; quiet < QUIET_MICROTASKS && !this.#admission.crowded; quiet++) {
+      const before = this.#arrivals;
+      await undefined;
+      if (this.#arrivals !== before) quiet = -1;
+    }
+  }
+
+  async #commitOnce(): Promise<void> {
+    const due = this.#due;
+    this.#due = [];
+    for (const actor of due) actor.due = false;
+    await this.#loadHeads(due);
+
+    const plans = due.map((actor) => this.#plan(actor)).filter((plan) => plan !== undefined);
+    const writes = this.#writes;
+    this.#writes = [];
+    if (plans.length + writes.length > 0) await this.#commit(plans, writes);
+  }
+
+  async #commit(plans: readonly PlanWithGroup[], writes: readonly PlainWrite[]): Promise<void> {
+    const groups = [...plans, ...writes].map(({ group }) => group);
+    try {
+      const applied = await this.#storage.commit(groups);
+      this.counts.commits++;
+      plans.forEach((plan, index) => {
+        if (applied[index]) this.#complete(plan);
+        else this.#planAnew(plan);
+      });
+      writes.forEach((write, index) => {
+        write.resolve(applied[plans.length + index] === true);
+        this.#settled();
+      });
+    } catch (error) {
+      if (groups.length > 1 && isFull(error)) await this.#commitOneByOne(plans, writes);
+      else this.#fail(error, plans, writes);
+    }
+  }
+
+  /** Only what does not fit shall fail, and what makes room goes first. */
+  async #commitOneByOne(
+    plans: readonly PlanWithGroup[],
+    writes: readonly PlainWrite[],
+  ): Promise<void> {
+    for (const write of writes) await this.#commit([], [write]);
+    const first = plans.filter(({ group }) => makesRoom(group));
+    const others = plans.filter(({ group }) => !makesRoom(group));
+    for (const plan of [...first, ...others]) await this.#commit([plan], []);
+  }
+
+  async #loadHeads(due: readonly ActorQueue[]): Promise<void> {
+    const failed = new Set<ActorQueue>();
+    for (;;) {
+      // Anew each time: while heads are read, appends may join that need a fresher one.
+      const stale = due.filter((actor) =>
+        actor.hasOperations && actor.needsHead() && !failed.has(actor)
+      );
+      if (stale.length === 0) return;
+      await Promise.all(stale.map(async (actor) => {
+        if (!(await this.#loadHead(actor))) failed.add(actor);
+      }));
+    }
+  }
+
+  async #loadHead(actor: ActorQueue): Promise<boolean> {
+    const arrivals = this.#arrivals;
+    try {
+      actor.head = await loadHead(this.#storage, actor.actorId, actor.key);
+      actor.headReadAfter = arrivals;
+      return true;
+    } catch (error) {
+      actor.head = undefined;
+      this.#failActor(actor, [], asPersistenceError(error));
+      return false;
+    }
+  }
+
+  /** The plan for an actor, or `undefined` where nothing needs to be written. */
+  #plan(actor: ActorQueue): PlanWithGroup | undefined {
+    if (!actor.head) return undefined;
+    const plan = actor.plan(actor.head, (operation, error) => {
+      this.#leaveBatch(operation);
+      this.#admission.leave(operation);
+      if (error) this.#reject(operation, error);
+    });
+    for (const operation of plan.operations) {
+      if (operation.type === "append") this.#leaveBatch(operation);
+    }
+    const { group } = plan;
+    if (!group) {
+      this.#complete(plan);
+      return undefined;
+    }
+    actor.inFlight = true;
+    return { ...plan, group };
+  }
+
+  #leaveBatch(operation: AppendOperation): void {
+    operation.batch?.policy.leave(operation.batch, operation.count);
+    operation.batch = undefined;
+  }
+
+  #complete(plan: CommitPlan): void {
+    plan.actor.inFlight = false;
+    plan.actor.head = plan.head;
+    for (const operation of plan.operations) {
+      this.#admission.leave(operation);
+      if (operation.type === "append") {
+        this.counts.committedMessages += operation.count;
+        operation.resolve(operation.firstSequenceNumber);
+        operation.origin.settlements.succeed(operation.call);
+        operation.unwatch?.();
+      } else {
+        operation.resolve(plan.head.firstSequenceNumber);
+      }
+      this.#settled();
+    }
+  }
+
+  #planAnew(plan: CommitPlan): void {
+    this.counts.conflicts++;
+    plan.actor.inFlight = false;
+    plan.actor.head = undefined;
+    plan.actor.putBack(plan);
+    this.#makeDue(plan.actor);
+  }
+
+  #fail(error: unknown, plans: readonly CommitPlan[], writes: readonly PlainWrite[]): void {
+    this.counts.failedCommits++;
+    const failure = asPersistenceError(error);
+    for (const plan of plans) {
+      plan.actor.inFlight = false;
+      plan.actor.head = undefined;
+      this.#failActor(plan.actor, plan.operations, failure);
+    }
+    this.#failWrites(writes, failure);
+    if (failure.code === "REOPEN_REQUIRED" || failure.code === "CLOSED") {
+      this.#failEverything(failure);
+    }
+  }
+
+  /** Nothing can be committed any more: all that waits is told so, and all that comes. */
+  #failEverything(failure: PersistenceError): void {
+    this.#fatal = failure;
+    for (const actor of this.#actors.all()) this.#failActor(actor, [], failure);
+    this.#failWrites(this.#writes.splice(0), failure);
+  }
+
+  #failWrites(writes: readonly PlainWrite[], failure: PersistenceError): void {
+    for (const write of writes) {
+      write.reject(failure);
+      this.#settled();
+    }
+  }
+
+  /**
+   * Rejects, in order, what was being committed for an actor and everything behind it: were that
+   * committed later, messages would have overtaken the lost ones.
+   */
+  #failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
+    const waiting = actor.takeAll();
+    const outside = this.#admission.removeWaiting((entrant) => entrant.actor === actor);
+    for (const operation of [...inFlight, ...waiting]) {
+      this.#admission.leave(operation);
+      if (operation.type === "append") {
+        this.#leaveBatch(operation);
+        if (operation.phase === "cancelled") continue;
+      }
+      this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
+    }
+    for (const operation of outside) {
+      this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
+    }
+  }
+
+  /**
+   * Until its commit begins, an append can be taken back: then its message is certainly not in the
+   * journal. From then on the abort has no effect, and the promise tells what became of it.
+   */
+  #cancelOnAbort(signal: AbortSignal, operation: AppendOperation): void {
+    const cancel = () => {
+      if (operation.phase !== "waiting") return;
+      this.#admission.removeWaiting((entrant) => entrant.operation === operation);
+      operation.phase = "cancelled";
+      this.#leaveBatch(operation);
+      this.#reject(operation, signal.reason);
+    };
+    signal.addEventListener("abort", cancel, { once: true });
+    operation.unwatch = () => signal.removeEventListener("abort", cancel);
+  }
+
+  #reject(operation: Operation, error: unknown): void {
+    operation.reject(error);
+    if (operation.type === "append") {
+      operation.origin.settlements.fail(operation.call, error);
+      operation.unwatch?.();
+    }
+    this.#settled();
+  }
+
+  #settled(): void {
+    this.#unsettled--;
+    if (this.#unsettled > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+}
+
+type PlanWithGroup = CommitPlan & { readonly group: WriteGroup };
+
+function attemptOf(operation: Operation): string {
+  return operation.type === "append" ? "append to" : "truncate";
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof PersistenceError && error.code === "STORAGE_FULL";
+}

@@ -1,0 +1,255 @@
+/**
+ * Frames: a run of consecutive journal entries of one actor, stored as one value under the sequence
+ * number of its LAST entry. So the frame that holds a number is the first one at or above it, and
+ * the frames wholly below a number are exactly the keys below it.
+ *
+ * | offset | bytes | content |
+ * |---|---|---|
+ * | 0 | 5 | the record's envelope, see `record.ts` |
+ * | 5 | 4 | number of entries, at least 1 |
+ * | 9 | 8 | base time: milliseconds since 1970 |
+ * | 17 | | the entries, one behind the other, without gaps |
+ *
+ * | entry | content |
+ * |---|---|
+ * | varint | milliseconds since the base time |
+ * | varint | length of the payload |
+ * | bytes | the payload, as the codec made it |
+ *
+ * A varint has 7 bits to the byte, the lowest first; the high bit says that another byte follows. It
+ * has at most 5 bytes and stays below 2^32.
+ *
+ * @module
+ */
+
+import { PersistenceError } from "./errors.ts";
+import { readUint53, sequenceNumberOf, writeUint53 } from "./keys.ts";
+import { RECORD_HEADER_BYTES, sealRecord, verifyRecord, viewOf } from "./record.ts";
+
+const FRAME_VERSION = 1;
+const COUNT_OFFSET = RECORD_HEADER_BYTES;
+const BASE_TIME_OFFSET = COUNT_OFFSET + 4;
+const ENTRIES_OFFSET = BASE_TIME_OFFSET + 8;
+const MAX_VARINT_BYTES = 5;
+const MAX_VARINT_FACTOR = 128 ** (MAX_VARINT_BYTES - 1);
+const MAX_TIME_OFFSET_MS = 2 ** 31;
+const INITIAL_CAPACITY_BYTES = 256;
+
+/**
+ * A frame takes no further entry once it has this many bytes: big enough that the cost of a record
+ * vanishes, small enough that reading a single entry stays cheap.
+ */
+export const FRAME_TARGET_BYTES = 65_536;
+
+/** A frame takes at most this many entries. */
+export const FRAME_MAX_ENTRIES = 4_096;
+
+/** A frame that is being filled. */
+export class OpenFrame {
+  /** How many entries it holds. */
+  count = 0;
+
+  readonly #baseTimeMs: number;
+  #bytes: Uint8Array;
+  #length = ENTRIES_OFFSET;
+
+  /**
+   * @param baseTimeMs The time of its first entry, in milliseconds since 1970.
+   * @param expectedBytes About how many bytes its entries will have, at the least.
+   */
+  constructor(baseTimeMs: number, expectedBytes: number) {
+    this.#baseTimeMs = baseTimeMs;
+    this.#bytes = new Uint8Array(
+      Math.max(INITIAL_CAPACITY_BYTES, ENTRIES_OFFSET + expectedBytes),
+    );
+  }
+
+  /**
+   * Whether a further entry may join.
+   *
+   * @param payloadBytes The length of its payload.
+   * @param timeMs Its time, in milliseconds since 1970.
+   * @returns False where the frame is full, or the clock was set back or far forward.
+   */
+  accepts(payloadBytes: number, timeMs: number): boolean {
+    if (this.count === 0) return true;
+    const timeOffset = timeMs - this.#baseTimeMs;
+    return this.#length + payloadBytes <= FRAME_TARGET_BYTES &&
+      this.count < FRAME_MAX_ENTRIES &&
+      timeOffset >= 0 && timeOffset < MAX_TIME_OFFSET_MS;
+  }
+
+  /**
+   * Appends an entry that the frame accepts.
+   *
+   * @param source Where its payload is copied from.
+   * @param start The offset of the payload's first byte.
+   * @param end The offset behind its last byte.
+   * @param timeMs Its time, in milliseconds since 1970.
+   */
+  append(source: Uint8Array, start: number, end: number, timeMs: number): void {
+    const payloadBytes = end - start;
+    this.#reserve(2 * MAX_VARINT_BYTES + payloadBytes);
+    const afterTime = writeVarint(this.#bytes, this.#length, timeMs - this.#baseTimeMs);
+    const payloadStart = writeVarint(this.#bytes, afterTime, payloadBytes);
+    copyBytes(source, start, end, this.#bytes, payloadStart);
+    this.#length = payloadStart + payloadBytes;
+    this.count++;
+  }
+
+  /**
+   * A new frame with some of the entries of this one.
+   *
+   * @param keeps Whether the entry with this index is among them.
+   * @returns The new frame.
+   */
+  filter(keeps: (index: number) => boolean): OpenFrame {
+    const copy = new OpenFrame(this.#baseTimeMs, this.#length);
+    const cursor = { bytes: this.#bytes, offset: ENTRIES_OFFSET };
+    for (let index = 0; index < this.count; index++) {
+      const start = cursor.offset;
+      readVarint(cursor);
+      const payloadBytes = readVarint(cursor);
+      cursor.offset += payloadBytes;
+      if (!keeps(index)) continue;
+      copyBytes(this.#bytes, start, cursor.offset, copy.#bytes, copy.#length);
+      copy.#length += cursor.offset - start;
+      copy.count++;
+    }
+    return copy;
+  }
+
+  /**
+   * Completes the frame for its place in the journal. It can be sealed again for another place.
+   *
+   * @param key The numbered key of its last entry.
+   * @returns The record, which shares memory with the frame.
+   */
+  seal(key: Uint8Array): Uint8Array {
+    const record = this.#bytes.subarray(0, this.#length);
+    viewOf(record).setUint32(COUNT_OFFSET, this.count, true);
+    writeUint53(record, BASE_TIME_OFFSET, this.#baseTimeMs, "little-endian");
+    sealRecord(key, record, FRAME_VERSION);
+    return record;
+  }
+
+  #reserve(additionalBytes: number): void {
+    const needed = this.#length + additionalBytes;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+}
+
+/** A stored frame whose envelope has been verified. */
+export interface StoredFrame {
+  readonly actorId: string;
+  readonly firstSequenceNumber: number;
+  readonly lastSequenceNumber: number;
+  readonly count: number;
+  readonly baseTimeMs: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Verifies a stored frame and reads its header.
+ *
+ * @param actorId The actor.
+ * @param key The key that it was found under.
+ * @param bytes The record.
+ * @returns The frame.
+ * @throws {PersistenceError} `CORRUPT`, `UNSUPPORTED_FORMAT`.
+ */
+export function openFrame(actorId: string, key: Uint8Array, bytes: Uint8Array): StoredFrame {
+  const lastSequenceNumber = sequenceNumberOf(key);
+  verifyRecord(key, bytes, FRAME_VERSION, `journal of actor "${actorId}"`, {
+    actorId,
+    sequenceNumber: lastSequenceNumber,
+  });
+  if (bytes.length < ENTRIES_OFFSET) throw malformed(actorId, lastSequenceNumber);
+  const count = viewOf(bytes).getUint32(COUNT_OFFSET, true);
+  const baseTimeMs = readUint53(bytes, BASE_TIME_OFFSET, "little-endian");
+  const firstSequenceNumber = lastSequenceNumber - count + 1;
+  if (count === 0 || !(firstSequenceNumber >= 0) || Number.isNaN(baseTimeMs)) {
+    throw malformed(actorId, lastSequenceNumber);
+  }
+  return { actorId, firstSequenceNumber, lastSequenceNumber, count, baseTimeMs, bytes };
+}
+
+/**
+ * Visits the entries of a frame within bounds, in order.
+ *
+ * @param frame The frame.
+ * @param from The lowest sequence number that is visited.
+ * @param to The highest sequence number that is visited.
+ * @param visit Called with each entry's sequence number, time and payload, a view on the frame.
+ * @throws {PersistenceError} `CORRUPT` where the entries do not add up to the frame.
+ */
+export function visitEntries(
+  frame: StoredFrame,
+  from: number,
+  to: number,
+  visit: (sequenceNumber: number, timeMs: number, payload: Uint8Array) => void,
+): void {
+  const { actorId, bytes, baseTimeMs, firstSequenceNumber, lastSequenceNumber } = frame;
+  const cursor = { bytes, offset: ENTRIES_OFFSET };
+  const stop = Math.min(to, lastSequenceNumber);
+  for (let number = firstSequenceNumber; number <= stop; number++) {
+    const timeMs = baseTimeMs + readVarint(cursor);
+    const payloadBytes = readVarint(cursor);
+    const start = cursor.offset;
+    cursor.offset += payloadBytes;
+    // A varint that is none gives NaN, which is within no bounds.
+    if (!(cursor.offset <= bytes.length)) throw malformed(actorId, number);
+    if (number >= from) visit(number, timeMs, bytes.subarray(start, cursor.offset));
+  }
+  if (stop === lastSequenceNumber && cursor.offset !== bytes.length) {
+    throw malformed(actorId, lastSequenceNumber);
+  }
+}
+
+function malformed(actorId: string, sequenceNumber: number): PersistenceError {
+  return new PersistenceError(
+    "CORRUPT",
+    `Cannot read journal of actor "${actorId}": the frame at ${sequenceNumber} is malformed`,
+    { actorId, sequenceNumber },
+  );
+}
+
+function writeVarint(bytes: Uint8Array, offset: number, value: number): number {
+  let rest = value;
+  while (rest >= 0x80) {
+    bytes[offset++] = (rest & 0x7f) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  bytes[offset++] = rest;
+  return offset;
+}
+
+/** Reads a varint and moves on behind it. NaN where there is none. */
+function readVarint(cursor: { readonly bytes: Uint8Array; offset: number }): number {
+  let value = 0;
+  for (let factor = 1; factor <= MAX_VARINT_FACTOR; factor *= 128) {
+    const byte = cursor.bytes[cursor.offset++];
+    if (byte === undefined) break;
+    value += (byte & 0x7f) * factor;
+    if (byte < 0x80) return value;
+  }
+  return NaN;
+}
+
+/** A loop beats `subarray` and `set` for the few dozen bytes that most messages have. */
+function copyBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  offset: number,
+): void {
+  if (end - start > 128) {
+    target.set(source.subarray(start, end), offset);
+    return;
+  }
+  for (let index = start; index < end; index++) target[offset++] = source[index] ?? 0;
+}

@@ -1,0 +1,178 @@
+/**
+ * Reading a journal: frame by frame, in bounded pages, and never past a hole.
+ *
+ * @module
+ */
+
+import type { Codec } from "./codec.ts";
+import { PersistenceError } from "./errors.ts";
+import { openFrame, type StoredFrame, visitEntries } from "./frame.ts";
+import { loadHead } from "./head.ts";
+import type { JournalEntry } from "./journal.ts";
+import { numberedKey, numberedKeysEnd } from "./keys.ts";
+import type { Storage } from "./storage.ts";
+
+/** Pages begin small, so that a look at a few entries stays cheap, and grow for a long replay. */
+const FIRST_PAGE_BYTES = 65_536;
+const MAX_PAGE_BYTES = 1_048_576;
+const MAX_PAGE_FRAMES = 1_024;
+
+/** Which entries are read. */
+export interface ReadBounds {
+  /** The lowest sequence number. */
+  readonly from: number;
+  /** The highest sequence number. */
+  readonly to: number;
+  /** At most this many entries. */
+  readonly limit: number;
+}
+
+interface PageBounds extends ReadBounds {
+  readonly maxBytes: number;
+  /** Whether the page may begin inside a frame. Every page but the first begins with a frame. */
+  readonly insideFrame: boolean;
+}
+
+/** Reads the journals of a storage. */
+export class JournalReader {
+  readonly #storage: Storage;
+  readonly #codec: Codec;
+
+  /**
+   * @param storage Where from.
+   * @param codec What decodes the messages.
+   */
+  constructor(storage: Storage, codec: Codec) {
+    this.#storage = storage;
+    this.#codec = codec;
+  }
+
+  /**
+   * The highest sequence number that an actor's journal has given out.
+   *
+   * @param actorId The actor.
+   * @param key The actor's key.
+   * @returns The sequence number, -1 where there is none yet.
+   */
+  async highestSequenceNumber(actorId: string, key: Uint8Array): Promise<number> {
+    const head = await loadHead(this.#storage, actorId, key);
+    return head.nextSequenceNumber - 1;
+  }
+
+  /**
+   * Reads what was committed when the reading began.
+   *
+   * @param actorId The actor.
+   * @param key The actor's key.
+   * @param bounds Which entries.
+   * @returns Pages of entries, none of them empty, in ascending order.
+   * @throws {PersistenceError} `CORRUPT` at a hole, a duplicate or damage; `TRUNCATED` where
+   *   entries that were still to come have been truncated meanwhile.
+   */
+  async *pages<Message>(
+    actorId: string,
+    key: Uint8Array,
+    bounds: ReadBounds,
+  ): AsyncGenerator<JournalEntry<Message>[]> {
+    const head = await loadHead(this.#storage, actorId, key);
+    const begin = Math.max(bounds.from, head.firstSequenceNumber);
+    const last = Math.min(bounds.to, head.nextSequenceNumber - 1);
+    let next = begin;
+    let remaining = bounds.limit;
+    let pageBytes = FIRST_PAGE_BYTES;
+    while (next <= last && remaining > 0) {
+      const page = await this.#readPage<Message>(actorId, key, {
+        from: next,
+        to: last,
+        limit: remaining,
+        maxBytes: pageBytes,
+        insideFrame: next === begin,
+      });
+      if (page.length === 0) {
+        const first = await this.#truncatedTo(actorId, key, next);
+        // Nothing has been handed out yet: the same as if the reading had begun a moment later.
+        if (next !== begin) throw truncatedMeanwhile(actorId, next, first);
+        yield* this.pages(actorId, key, { ...bounds, from: first, to: last });
+        return;
+      }
+      yield page;
+      next += page.length;
+      remaining -= page.length;
+      pageBytes = Math.min(2 * pageBytes, MAX_PAGE_BYTES);
+    }
+  }
+
+  /** One page of entries from a sequence number on; empty where that one is not there. */
+  async #readPage<Message>(
+    actorId: string,
+    key: Uint8Array,
+    { from, to, limit, maxBytes, insideFrame }: PageBounds,
+  ): Promise<JournalEntry<Message>[]> {
+    const stored = await this.#storage.scan("entries", {
+      start: numberedKey(key, from),
+      end: numberedKeysEnd(key),
+      maxEntries: Math.min(limit, MAX_PAGE_FRAMES),
+      maxBytes,
+    });
+    const page: JournalEntry<Message>[] = [];
+    let next = from;
+    for (const { key: frameKey, value } of stored) {
+      if (page.length >= limit || next > to) break;
+      const frame = openFrame(actorId, frameKey, value);
+      const fits = insideFrame && page.length === 0
+        ? frame.firstSequenceNumber <= next
+        : frame.firstSequenceNumber === next;
+      // The page ends before the hole; the next one then begins at it, and finds out what it is.
+      if (!fits) break;
+      const end = Math.min(to, frame.lastSequenceNumber, next + limit - page.length - 1);
+      this.#decodeInto(page, frame, next, end);
+      next = end + 1;
+    }
+    return page;
+  }
+
+  #decodeInto<Message>(
+    page: JournalEntry<Message>[],
+    frame: StoredFrame,
+    from: number,
+    to: number,
+  ): void {
+    const { actorId } = frame;
+    visitEntries(frame, from, to, (sequenceNumber, timeMs, payload) => {
+      const message = this.#decode<Message>(actorId, sequenceNumber, payload);
+      page.push({ actorId, sequenceNumber, message, timestamp: new Date(timeMs) });
+    });
+  }
+
+  #decode<Message>(actorId: string, sequenceNumber: number, payload: Uint8Array): Message {
+    try {
+      // What was stored is what the journal's user declared it to be.
+      return this.#codec.decode(payload) as Message;
+    } catch (cause) {
+      throw new PersistenceError(
+        "CORRUPT",
+        `Cannot read journal of actor "${actorId}": the message at ${sequenceNumber} cannot be decoded`,
+        { cause, actorId, sequenceNumber },
+      );
+    }
+  }
+
+  /** Where the journal begins now, if that is why an entry is not there; otherwise it is a hole. */
+  async #truncatedTo(actorId: string, key: Uint8Array, missing: number): Promise<number> {
+    const { firstSequenceNumber } = await loadHead(this.#storage, actorId, key);
+    if (firstSequenceNumber > missing) return firstSequenceNumber;
+    throw new PersistenceError(
+      "CORRUPT",
+      `Cannot read journal of actor "${actorId}": the entry at ${missing} is not where it should be`,
+      { actorId, sequenceNumber: missing },
+    );
+  }
+}
+
+function truncatedMeanwhile(actorId: string, missing: number, first: number): PersistenceError {
+  return new PersistenceError(
+    "TRUNCATED",
+    `Cannot read journal of actor "${actorId}": the entry at ${missing} has been truncated meanwhile, the journal now begins at ${first}`,
+    { actorId, sequenceNumber: missing },
+  );
+}

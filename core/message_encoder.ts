@@ -1,0 +1,119 @@
+/**
+ * Encodes messages within their size limits.
+ *
+ * @module
+ */
+
+import type { PayloadRun } from "./actor_queue.ts";
+import type { Codec } from "./codec.ts";
+import { PersistenceError } from "./errors.ts";
+
+const INITIAL_BATCH_BYTES = 4_096;
+
+/** How large messages may be. */
+export interface MessageLimits {
+  /** The most bytes that a message may have when it is encoded. */
+  readonly maxMessageBytes: number;
+  /** The most bytes that the messages of a batch may have together. */
+  readonly maxBatchBytes: number;
+}
+
+/** Encodes messages within their size limits. */
+export class MessageEncoder {
+  readonly #codec: Codec;
+  readonly #maxMessageBytes: number;
+  readonly #maxBatchBytes: number;
+
+  /**
+   * @param codec What encodes.
+   * @param limits How large messages may be.
+   */
+  constructor(codec: Codec, limits: MessageLimits) {
+    this.#codec = codec;
+    this.#maxMessageBytes = Math.min(limits.maxMessageBytes, limits.maxBatchBytes);
+    this.#maxBatchBytes = limits.maxBatchBytes;
+  }
+
+  /**
+   * Encodes one message.
+   *
+   * @param actorId The actor, for the error's message.
+   * @param message The message.
+   * @returns The message, in memory that the next call uses again.
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
+   */
+  encode(actorId: string, message: unknown): PayloadRun {
+    return { bytes: this.#encode(actorId, message), ends: undefined };
+  }
+
+  /**
+   * Encodes the messages of a batch.
+   *
+   * @param actorId The actor, for the error's message.
+   * @param messages The messages.
+   * @returns All of them, in memory of their own.
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
+   */
+  encodeBatch(actorId: string, messages: readonly unknown[]): PayloadRun & { ends: number[] } {
+    let bytes = new Uint8Array(INITIAL_BATCH_BYTES);
+    let length = 0;
+    const ends: number[] = [];
+    for (const message of messages) {
+      const payload = this.#encode(actorId, message);
+      const end = length + payload.length;
+      if (end > this.#maxBatchBytes) {
+        throw new PersistenceError(
+          "TOO_LARGE",
+          `Cannot append to actor "${actorId}": the batch has more than ${this.#maxBatchBytes} bytes`,
+          { actorId },
+        );
+      }
+      if (end > bytes.length) {
+        const grown = new Uint8Array(Math.max(end, 2 * bytes.length));
+        grown.set(bytes.subarray(0, length));
+        bytes = grown;
+      }
+      bytes.set(payload, length);
+      ends.push(end);
+      length = end;
+    }
+    return { bytes: bytes.subarray(0, length), ends };
+  }
+
+  #encode(actorId: string, message: unknown): Uint8Array {
+    const payload = encodeValue(this.#codec, message, `append to actor "${actorId}"`, actorId);
+    if (payload.length > this.#maxMessageBytes) {
+      throw new PersistenceError(
+        "TOO_LARGE",
+        `Cannot append to actor "${actorId}": the message has ${payload.length} bytes, the limit is ${this.#maxMessageBytes}`,
+        { actorId },
+      );
+    }
+    return payload;
+  }
+}
+
+/**
+ * Encodes a value, and says what was being done where that fails.
+ *
+ * @param codec What encodes.
+ * @param value The value.
+ * @param operation What the caller is about to do, for the error's message.
+ * @param actorId The actor, for the error.
+ * @returns The bytes, in memory that the codec may use again.
+ * @throws {PersistenceError} `UNENCODABLE`, or whatever other code the codec reports.
+ */
+export function encodeValue(
+  codec: Codec,
+  value: unknown,
+  operation: string,
+  actorId: string,
+): Uint8Array {
+  try {
+    return codec.encode(value);
+  } catch (cause) {
+    const code = cause instanceof PersistenceError ? cause.code : "UNENCODABLE";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PersistenceError(code, `Cannot ${operation}: ${reason}`, { cause, actorId });
+  }
+}

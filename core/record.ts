@@ -1,0 +1,86 @@
+/**
+ * The envelope of every stored value:
+ *
+ * | offset | bytes | content |
+ * |---|---|---|
+ * | 0 | 4 | checksum of the bytes from offset 4 on, seeded with the key: see `checksum.ts` |
+ * | 4 | 1 | version of the record's format |
+ * | 5 | | what the format says |
+ *
+ * Every version of every format begins like this, so that damage and a newer format can always be
+ * told apart. Integers in values are little-endian.
+ *
+ * @module
+ */
+
+import { checksumOf } from "./checksum.ts";
+import { PersistenceError, type PersistenceErrorDetails } from "./errors.ts";
+
+/** The length of the envelope: the content begins here. */
+export const RECORD_HEADER_BYTES = 5;
+
+const CHECKSUM_BYTES = 4;
+
+/**
+ * Fills in the envelope of a record whose content is complete.
+ *
+ * @param key The key that the record will stand under.
+ * @param record The record, its first {@linkcode RECORD_HEADER_BYTES} bytes free.
+ * @param version The version of the record's format: an integer from 1 to 255.
+ */
+export function sealRecord(key: Uint8Array, record: Uint8Array, version: number): void {
+  record[CHECKSUM_BYTES] = version;
+  viewOf(record).setUint32(0, checksumOf(key, record, CHECKSUM_BYTES), true);
+}
+
+/**
+ * Verifies the envelope of a stored record.
+ *
+ * @param key The key that the record was found under.
+ * @param record The record.
+ * @param version The version of the format that the caller reads.
+ * @param subject What the record is, for the error's message: `journal of actor "x"`.
+ * @param details The actor and sequence number, for the error.
+ * @throws {PersistenceError} `CORRUPT` where the checksum does not fit; `UNSUPPORTED_FORMAT` where
+ *   the record is sound but of another version.
+ */
+export function verifyRecord(
+  key: Uint8Array,
+  record: Uint8Array,
+  version: number,
+  subject: string,
+  details: PersistenceErrorDetails,
+): void {
+  if (record.length < RECORD_HEADER_BYTES) {
+    throw new PersistenceError(
+      "CORRUPT",
+      `Cannot read ${subject}: the record has ${record.length} bytes, which is too short`,
+      details,
+    );
+  }
+  if (viewOf(record).getUint32(0, true) !== checksumOf(key, record, CHECKSUM_BYTES)) {
+    throw new PersistenceError(
+      "CORRUPT",
+      `Cannot read ${subject}: the checksum does not fit`,
+      details,
+    );
+  }
+  const found = record[CHECKSUM_BYTES];
+  if (found !== version) {
+    throw new PersistenceError(
+      "UNSUPPORTED_FORMAT",
+      `Cannot read ${subject}: it has format version ${found}, this package reads ${version}`,
+      details,
+    );
+  }
+}
+
+/**
+ * A view for reading and writing integers.
+ *
+ * @param bytes The bytes.
+ * @returns A view on them.
+ */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,61 @@
+/**
+ * Durable journals and snapshots for actors.
+ *
+ * This module is the part that is the same on every storage: the provider and what it creates, the
+ * codecs, the errors, and the ports for storages and codecs of your own. A provider on LMDB is
+ * opened with `@cajun/persistence/node`, `/bun` or `/deno`; one in memory with
+ * `@cajun/persistence/memory`.
+ *
+ * @module
+ */
+
+export type { BackpressureStrategy, PendingCounts } from "./core/admission.ts";
+export type { Codec } from "./core/codec.ts";
+export type { CommitCounts } from "./core/commit_queue.ts";
+export {
+  ArgumentRangeError,
+  ArgumentTypeError,
+  PersistenceError,
+  type PersistenceErrorCode,
+  type PersistenceErrorDetails,
+} from "./core/errors.ts";
+export type {
+  AppendOptions,
+  BatchedJournalOptions,
+  BatchedMessageJournal,
+  JournalEntry,
+  MessageJournal,
+  ReadOptions,
+  ReplayOptions,
+} from "./core/journal.ts";
+export { JsonCodec } from "./core/json_codec.ts";
+export { MAX_ACTOR_ID_BYTES } from "./core/keys.ts";
+export { MessagePackCodec } from "./core/msgpack_codec.ts";
+export {
+  PersistenceProvider,
+  type PreparedProvider,
+  type ProviderOptions,
+  type ProviderStats,
+} from "./core/provider.ts";
+export type {
+  DeleteSnapshotsCriteria,
+  SnapshotCriteria,
+  SnapshotEntry,
+  SnapshotStore,
+  SnapshotStoreOptions,
+} from "./core/snapshots.ts";
+export {
+  type Change,
+  type Condition,
+  makesRoom,
+  MAX_KEY_BYTES,
+  type MaybePromise,
+  type ScanRange,
+  type Space,
+  SPACES,
+  type Storage,
+  type StorageStats,
+  type StorageSupports,
+  type StoredEntry,
+  type WriteGroup,
+} from "./core/storage.ts";

@@ -1,0 +1,45 @@
+import { describeBatchCompany, describeFlush } from "./batch_flush_cases.ts";
+import { describeBatchDelay, describeBatchSize } from "./batch_policy_cases.ts";
+import { BATCHED } from "./journal_fixture.ts";
+import { describeJournalKind } from "./journal_suite.ts";
+import type { ConformanceOptions } from "./types.ts";
+
+/**
+ * Registers the cases about batched journals on the storage under test: everything that holds of
+ * journals, and batch size, delay and `flush`.
+ *
+ * @param options The test runner and the storage under test.
+ *
+ * @example A storage of one's own, under Node's test runner
+ * ```ts
+ * import { test } from "node:test";
+ * import { describeBatchedJournal } from "@cajun/persistence/conformance";
+ * import { MemoryDatabase, MemoryStorage } from "@cajun/persistence/memory";
+ *
+ * describeBatchedJournal({
+ *   test,
+ *   factory: {
+ *     supports: (await MemoryStorage.open()).supports,
+ *     createPlace() {
+ *       const database = new MemoryDatabase();
+ *       return Promise.resolve({
+ *         openStorage: ({ readOnly = false, limitBytes } = {}) =>
+ *           MemoryStorage.open({
+ *             database,
+ *             readOnly,
+ *             ...(limitBytes !== undefined && { maxBytes: limitBytes }),
+ *           }),
+ *         cleanup: () => Promise.resolve(),
+ *       });
+ *     },
+ *   },
+ * });
+ * ```
+ */
+export function describeBatchedJournal(options: ConformanceOptions): void {
+  describeJournalKind(options, BATCHED);
+  describeBatchSize(options);
+  describeBatchDelay(options);
+  describeFlush(options);
+  describeBatchCompany(options);
+}

@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import type { PersistenceErrorCode } from "../../core/errors.ts";
+import type { MessageJournal } from "../../core/journal.ts";
+import { PersistenceProvider } from "../../core/provider.ts";
+import type { Space, Storage, StoredEntry } from "../../core/storage.ts";
+import { assertFails, casesOf, range, withStorage } from "./fixture.ts";
+import { messagesOf, numbersOf, replayedOf } from "./journal_fixture.ts";
+import { commit, EVERYTHING, put, remove } from "./storage_fixture.ts";
+import type { ConformanceOptions, StorageFactory } from "./types.ts";
+
+/** Frames of the actor whose journal is damaged: the numbers that each holds. */
+const FRAMES = [[0, 2], [3, 3], [4, 8], [9, 10]] as const;
+
+/**
+ * Registers the cases about a journal whose stored bytes were damaged behind its back. The damage is
+ * done through the port; which bytes mean what, the cases do not know.
+ */
+export function describeDamage(options: ConformanceOptions): void {
+  const check = casesOf(options, "journal damage", withFrames);
+  const { factory } = options;
+
+  for (const [index, [first, last]] of FRAMES.entries()) {
+    check(
+      `no byte of the frame with ${first} to ${last} can be changed unnoticed`,
+      async (storage, frames, journal) => {
+        const frame = nth(frames, index);
+        for (const offset of frame.value.keys()) {
+          for (const bit of [0x01, 0x80]) {
+            await overwrite(storage, frame, flipped(frame.value, offset, bit));
+            await assertDamaged(journal, first, last);
+          }
+        }
+        await overwrite(storage, frame, frame.value);
+        assert.deepEqual(await messagesOf(journal), range(0, 10));
+      },
+    );
+
+    check(
+      `the frame with ${first} to ${last} cannot be cut or lengthened unnoticed`,
+      async (storage, frames, journal) => {
+        const frame = nth(frames, index);
+        for (const length of frame.value.keys()) {
+          await overwrite(storage, frame, frame.value.slice(0, length));
+          await assertDamaged(journal, first, last);
+        }
+        for (const extra of [[0], [255], [...frame.value]]) {
+          await overwrite(storage, frame, Uint8Array.of(...frame.value, ...extra));
+          await assertDamaged(journal, first, last);
+        }
+      },
+    );
+
+    check(
+      `the frame with ${first} to ${last} cannot be lost unnoticed`,
+      async (storage, frames, journal) => {
+        await commit(storage, remove(nth(frames, index).key));
+        await assertDamaged(journal, first, last);
+      },
+    );
+
+    check(
+      `appending goes on behind a damaged frame with ${first} to ${last}, reading does not`,
+      async (storage, frames, journal) => {
+        const frame = nth(frames, index);
+        await overwrite(storage, frame, flipped(frame.value, frame.value.length - 1, 0x10));
+        assert.equal(await journal.append("a", 11), 11);
+        await assertDamaged(journal, first, last);
+        assert.deepEqual(await numbersOf(journal, last + 1), range(last + 1, 11));
+      },
+    );
+  }
+
+  check(
+    "a journal that lost all frames is CORRUPT, from its first entry on",
+    async (storage, frames, journal) => {
+      await commit(storage, ...frames.map(({ key }) => remove(key)));
+      const damage = { actorId: "a", sequenceNumber: 0 };
+      await assertFails(() => journal.readFrom("a", 0), "CORRUPT", damage);
+      await assertFails(() => replayedOf(journal), "CORRUPT", damage);
+      await assertFails(() => journal.readFrom("a", 10), "CORRUPT", { sequenceNumber: 10 });
+      assert.equal(await journal.getHighestSequenceNumber("a"), 10);
+    },
+  );
+
+  check("a frame under the key of another is CORRUPT", async (storage, frames, journal) => {
+    await overwrite(storage, nth(frames, 2), nth(frames, 1).value);
+    await assertDamaged(journal, 4, 8);
+  });
+
+  check("a frame of another actor is CORRUPT", async (storage, frames, journal, otherFrames) => {
+    await overwrite(storage, nth(frames, 2), nth(otherFrames, 2).value);
+    await assertDamaged(journal, 4, 8);
+    assert.deepEqual(await messagesOf(journal, "b"), range(0, 10));
+  });
+
+  check("frames that leave a hole between them are CORRUPT", async (storage, frames, journal) => {
+    // Sound in itself, under its own key, but of a journal that was cut otherwise.
+    const other = await framesOf(factory, [5, 4, 2]);
+    await overwrite(storage, nth(frames, 2), nth(other, 1).value);
+    const damage = { actorId: "a", sequenceNumber: 4 };
+    await assertFails(() => journal.readFrom("a", 0), "CORRUPT", damage);
+    await assertFails(() => replayedOf(journal), "CORRUPT", damage);
+    assert.deepEqual(await numbersOf(journal, 0, { to: 3 }), range(0, 3));
+    assert.deepEqual(await numbersOf(journal, 5), range(5, 10));
+  });
+
+  check("frames that overlap are CORRUPT", async (storage, frames, journal) => {
+    const other = await framesOf(factory, [1, 1, 7, 2]);
+    await overwrite(storage, nth(frames, 2), nth(other, 2).value);
+    await assertFails(() => journal.readFrom("a", 0), "CORRUPT", { actorId: "a" });
+    await assertFails(() => replayedOf(journal), "CORRUPT", { actorId: "a" });
+    assert.deepEqual(await numbersOf(journal, 0, { to: 3 }), range(0, 3));
+  });
+
+  check("a damaged head is CORRUPT, whatever is asked for", async (storage, _, journal) => {
+    const head = await headOf(storage);
+    for (const offset of head.value.keys()) {
+      await overwrite(storage, head, flipped(head.value, offset, 0x04), "heads");
+      await assertFails(() => journal.readFrom("a", 0), "CORRUPT", { actorId: "a" });
+      await assertFails(() => replayedOf(journal), "CORRUPT", { actorId: "a" });
+      await assertFails(() => journal.getHighestSequenceNumber("a"), "CORRUPT");
+    }
+    await assertUnwritable(storage, "CORRUPT");
+    await overwrite(storage, head, head.value, "heads");
+    assert.equal(await journal.append("a", 11), 11);
+  });
+
+  check("a head of another actor is CORRUPT", async (storage, _, journal) => {
+    const other = (await storage.scan("heads", EVERYTHING))[1];
+    assert.ok(other);
+    await overwrite(storage, await headOf(storage), other.value, "heads");
+    await assertFails(() => journal.readFrom("a", 0), "CORRUPT", { actorId: "a" });
+    await assertUnwritable(storage, "CORRUPT");
+  });
+
+  check(
+    "a lost head with entries left is CORRUPT, and no journal begins anew over them",
+    async (storage, frames, journal) => {
+      await commit(storage, remove((await headOf(storage)).key, "heads"));
+      await assertFails(() => journal.readFrom("a", 0), "CORRUPT", { actorId: "a" });
+      await assertFails(() => replayedOf(journal), "CORRUPT", { actorId: "a" });
+      await assertFails(() => journal.getHighestSequenceNumber("a"), "CORRUPT");
+      // Also for a provider that knew the head.
+      await assertFails(() => journal.append("a", "x"), "CORRUPT", { actorId: "a" });
+      await assertFails(() => journal.truncateBefore("a", 5), "CORRUPT", { actorId: "a" });
+      await assertUnwritable(storage, "CORRUPT");
+      const page = await storage.scan("entries", EVERYTHING);
+      assert.equal(page.length, 2 * frames.length, "nothing was written");
+    },
+  );
+
+  check("damage to one actor does not concern another", async (storage, frames, journal) => {
+    for (const frame of frames) await overwrite(storage, frame, new Uint8Array(0));
+    await overwrite(storage, await headOf(storage), new Uint8Array(0), "heads");
+    const outcomes = await Promise.allSettled([
+      journal.append("b", 11),
+      journal.readFrom("a", 0),
+      journal.append("b", 12),
+    ]);
+    assert.deepEqual(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    assert.deepEqual(await messagesOf(journal, "b"), range(0, 12));
+  });
+
+  check(
+    "a truncation removes damaged frames below it, and the rest is sound again",
+    async (storage, frames, journal) => {
+      const frame = nth(frames, 0);
+      await overwrite(storage, frame, flipped(frame.value, 7, 0x01));
+      await journal.truncateBefore("a", 3);
+      assert.deepEqual(await messagesOf(journal), range(3, 10));
+      assert.deepEqual(await replayedOf(journal), range(3, 10));
+    },
+  );
+}
+
+type Run = (
+  storage: Storage,
+  frames: StoredEntry[],
+  journal: MessageJournal<unknown>,
+  otherFrames: StoredEntry[],
+) => Promise<void>;
+
+/** Runs with the frames of the actors "a" and "b", both with the numbers 0 to 10 as messages. */
+function withFrames(factory: StorageFactory, run: Run): Promise<void> {
+  return withStorage(factory, async (storage) => {
+    await using provider = await PersistenceProvider.openOn(storage);
+    const journal = provider.createMessageJournal<unknown>();
+    for (const actorId of ["a", "b"]) {
+      for (const [first, last] of FRAMES) await journal.appendBatch(actorId, range(first, last));
+    }
+    const all = await storage.scan("entries", EVERYTHING);
+    assert.equal(all.length, 2 * FRAMES.length, "each batch that is awaited is one frame");
+    await run(storage, all.slice(0, FRAMES.length), journal, all.slice(FRAMES.length));
+  });
+}
+
+/** Frames of the same actor elsewhere, cut otherwise. */
+async function framesOf(
+  factory: StorageFactory,
+  sizes: readonly number[],
+): Promise<StoredEntry[]> {
+  let frames: StoredEntry[] = [];
+  await withStorage(factory, async (storage) => {
+    await using provider = await PersistenceProvider.openOn(storage);
+    const journal = provider.createMessageJournal<unknown>();
+    for (const size of sizes) await journal.appendBatch("a", range(1, size));
+    frames = await storage.scan("entries", EVERYTHING);
+  });
+  return frames;
+}
+
+/** Whatever touches the frame is CORRUPT and names a number within; what does not touch it works. */
+async function assertDamaged(
+  journal: MessageJournal<unknown>,
+  first: number,
+  last: number,
+): Promise<void> {
+  const end = await journal.getHighestSequenceNumber("a");
+  for (const from of new Set([0, first, last])) {
+    await assertCorrupt(() => journal.readFrom("a", from), first, last);
+    await assertCorrupt(() => replayedOf(journal, from), first, last);
+  }
+  if (first > 0) {
+    assert.deepEqual(await numbersOf(journal, 0, { to: first - 1 }), range(0, first - 1));
+    assert.deepEqual(await replayedOf(journal, 0, { limit: first }), range(0, first - 1));
+  }
+  assert.deepEqual(await numbersOf(journal, last + 1), range(last + 1, end));
+}
+
+/** The error tells the actor, and a sequence number within the damage. */
+async function assertCorrupt(read: () => unknown, first: number, last: number): Promise<void> {
+  const { sequenceNumber = NaN } = await assertFails(read, "CORRUPT", { actorId: "a" });
+  assert.ok(first <= sequenceNumber && sequenceNumber <= last, `at ${sequenceNumber}`);
+}
+
+/** A provider that never saw the head in its sound state does not write either. */
+async function assertUnwritable(
+  storage: Storage,
+  code: PersistenceErrorCode,
+): Promise<void> {
+  // It is not closed: that would close the storage.
+  const journal = (await PersistenceProvider.openOn(storage)).createMessageJournal<unknown>();
+  await assertFails(() => journal.append("a", "x"), code, { actorId: "a" });
+  await assertFails(() => journal.appendBatch("a", ["x"]), code, { actorId: "a" });
+  await assertFails(() => journal.truncateBefore("a", 5), code, { actorId: "a" });
+  await assertFails(() => journal.append("a", "x", { expectedSequenceNumber: 0 }), code);
+}
+
+async function headOf(storage: Storage): Promise<StoredEntry> {
+  const [head] = await storage.scan("heads", EVERYTHING);
+  assert.ok(head);
+  return head;
+}
+
+async function overwrite(
+  storage: Storage,
+  { key, version }: StoredEntry,
+  value: Uint8Array,
+  space: Space = "entries",
+): Promise<void> {
+  await commit(storage, put(key, value, { space, version }));
+}
+
+function flipped(bytes: Uint8Array, offset: number, bits: number): Uint8Array {
+  return bytes.map((byte, index) => index === offset ? byte ^ bits : byte);
+}
+
+function nth(frames: readonly StoredEntry[], index: number): StoredEntry {
+  const frame = frames[index];
+  assert.ok(frame);
+  return frame;
+}

@@ -1,0 +1,157 @@
+/**
+ * Small words for the cases about journals. Every case runs against both kinds of journal.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { Codec } from "../../core/codec.ts";
+import type { MessageJournal } from "../../core/journal.ts";
+import { PersistenceProvider, type ProviderOptions } from "../../core/provider.ts";
+import type { Storage } from "../../core/storage.ts";
+import { type Within, withProvider, withStorage } from "./fixture.ts";
+import { ObservedStorage } from "./observed_storage.ts";
+
+/** A kind of journal that the same cases hold of. */
+export interface JournalKind {
+  /** Its name in the names of the cases. */
+  readonly name: string;
+  /** Makes one, bound to an actor where one is given. */
+  create<Message>(provider: PersistenceProvider, actorId?: string): MessageJournal<Message>;
+}
+
+/** What goes out with the next commit. */
+export const PLAIN: JournalKind = {
+  name: "journal",
+  create: (provider, actorId) => provider.createMessageJournal(actorId),
+};
+
+/** What waits for more, but only briefly: most cases await each append. */
+export const BATCHED: JournalKind = {
+  name: "batched journal",
+  create: (provider, actorId) =>
+    provider.createBatchedMessageJournal({
+      maxBatchDelayMs: 1,
+      ...(actorId !== undefined && { actorId }),
+    }),
+};
+
+/** What a case about a journal may use. */
+export interface JournalScene {
+  readonly provider: PersistenceProvider;
+  readonly storage: Storage;
+  /** Makes another journal of the same kind on the same provider. */
+  create<Message>(actorId?: string): MessageJournal<Message>;
+}
+
+/** What runs with a journal. */
+export type JournalRun = (
+  journal: MessageJournal<unknown>,
+  scene: JournalScene,
+) => Promise<void>;
+
+/** Makes a journal of a kind on a fresh storage. */
+export function withJournal(kind: JournalKind, options: ProviderOptions = {}): Within<JournalRun> {
+  return (factory, run) =>
+    withProvider(options)(factory, (provider, storage) =>
+      run(kind.create(provider), {
+        provider,
+        storage,
+        create: (actorId) => kind.create(provider, actorId),
+      }));
+}
+
+/** What runs with journals of two writers. */
+export type TwoWritersRun = (
+  one: MessageJournal<unknown>,
+  other: MessageJournal<unknown>,
+) => Promise<void>;
+
+/** Makes journals of a kind on two providers on one fresh storage, as two processes would. */
+export function withTwoWriters(kind: JournalKind): Within<TwoWritersRun> {
+  return (factory, run) =>
+    withStorage(factory, async (storage) => {
+      await using one = await PersistenceProvider.openOn(storage);
+      await using other = await PersistenceProvider.openOn(storage);
+      await run(kind.create(one), kind.create(other));
+    });
+}
+
+/** What runs with a journal on a storage that is observed, or fails. */
+export type ObservedRun = (
+  journal: MessageJournal<unknown>,
+  storage: ObservedStorage,
+  provider: PersistenceProvider,
+) => Promise<void>;
+
+/** Makes a journal of a kind on a fresh storage that can be watched, held back and made to fail. */
+export function withObserved(
+  kind: JournalKind,
+  options: ProviderOptions = {},
+): Within<ObservedRun> {
+  return (factory, run) =>
+    withStorage(factory, async (inner) => {
+      const storage = new ObservedStorage(inner);
+      await using provider = await PersistenceProvider.openOn(storage, options);
+      await run(kind.create(provider), storage, provider);
+    });
+}
+
+/** The messages of a whole journal, after a check that it has no gap and tells the right actor. */
+export async function messagesOf(
+  journal: MessageJournal<unknown>,
+  actorId = "a",
+): Promise<unknown[]> {
+  const entries = await journal.readFrom(actorId, 0);
+  const first = entries[0]?.sequenceNumber ?? 0;
+  for (const [index, entry] of entries.entries()) {
+    assert.equal(entry.sequenceNumber, first + index, "consecutive numbers");
+    assert.equal(entry.actorId, actorId);
+  }
+  return entries.map(({ message }) => message);
+}
+
+/** The sequence numbers that a journal gives for a range, read at once. */
+export async function numbersOf(
+  journal: MessageJournal<unknown>,
+  from = 0,
+  options: { to?: number; limit?: number } = {},
+  actorId = "a",
+): Promise<number[]> {
+  const entries = await journal.readFrom(actorId, from, options);
+  return entries.map(({ sequenceNumber }) => sequenceNumber);
+}
+
+/** The sequence numbers that a journal gives for a range, replayed. */
+export async function replayedOf(
+  journal: MessageJournal<unknown>,
+  from = 0,
+  options: { to?: number; limit?: number; signal?: AbortSignal } = {},
+  actorId = "a",
+): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const { sequenceNumber } of journal.replay(actorId, from, options)) {
+    numbers.push(sequenceNumber);
+  }
+  return numbers;
+}
+
+/**
+ * A codec for texts that has exactly one byte for each ASCII character, so that limits can be met
+ * to the byte. It hands out views on one buffer, which the port allows.
+ */
+export function asciiCodec(name = "ascii"): Codec {
+  const buffer = new Uint8Array(2 ** 20);
+  return {
+    name,
+    encode(value) {
+      if (typeof value !== "string") throw new Error(`no text: ${String(value)}`);
+      return buffer.subarray(0, new TextEncoder().encodeInto(value, buffer).written);
+    },
+    decode(bytes) {
+      const text = new TextDecoder().decode(bytes);
+      if (text.startsWith("undecodable")) throw new Error("cannot decode");
+      return text;
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { describeAppend, describeAppendBatch } from "./journal_append_cases.ts";
+import {
+  describeActorIds,
+  describeBadArguments,
+  describeClosing,
+} from "./journal_argument_cases.ts";
+import { describeDamage } from "./journal_damage_cases.ts";
+import { describeKeyDamage } from "./key_damage_cases.ts";
+import { describeAbort, describeExpectation } from "./journal_expectation_cases.ts";
+import { describeFailure } from "./journal_failure_cases.ts";
+import { type JournalKind, PLAIN } from "./journal_fixture.ts";
+import { describeBackpressure, describeConcurrency } from "./journal_order_cases.ts";
+import { describeReading, describeReplay } from "./journal_read_cases.ts";
+import { describeTruncation } from "./journal_truncate_cases.ts";
+import type { ConformanceOptions } from "./types.ts";
+
+/**
+ * Registers the cases about journals on the storage under test: appending, reading, truncation,
+ * order, limits, bad input, damage and failure.
+ *
+ * @param options The test runner and the storage under test.
+ *
+ * @example A storage of one's own, under Node's test runner
+ * ```ts
+ * import { test } from "node:test";
+ * import { describeJournal } from "@cajun/persistence/conformance";
+ * import { MemoryDatabase, MemoryStorage } from "@cajun/persistence/memory";
+ *
+ * describeJournal({
+ *   test,
+ *   factory: {
+ *     supports: (await MemoryStorage.open()).supports,
+ *     createPlace() {
+ *       const database = new MemoryDatabase();
+ *       return Promise.resolve({
+ *         openStorage: ({ readOnly = false, limitBytes } = {}) =>
+ *           MemoryStorage.open({
+ *             database,
+ *             readOnly,
+ *             ...(limitBytes !== undefined && { maxBytes: limitBytes }),
+ *           }),
+ *         cleanup: () => Promise.resolve(),
+ *       });
+ *     },
+ *   },
+ * });
+ * ```
+ */
+export function describeJournal(options: ConformanceOptions): void {
+  describeJournalKind(options, PLAIN);
+  describeDamage(options);
+  describeKeyDamage(options);
+}
+
+/**
+ * Registers the cases that hold of every kind of journal.
+ *
+ * @param options The test runner and the storage under test.
+ * @param kind The kind.
+ */
+export function describeJournalKind(options: ConformanceOptions, kind: JournalKind): void {
+  describeAppend(options, kind);
+  describeAppendBatch(options, kind);
+  describeExpectation(options, kind);
+  describeAbort(options, kind);
+  describeReading(options, kind);
+  describeReplay(options, kind);
+  describeTruncation(options, kind);
+  describeBadArguments(options, kind);
+  describeActorIds(options, kind);
+  describeClosing(options, kind);
+  describeConcurrency(options, kind);
+  describeBackpressure(options, kind);
+  describeFailure(options, kind);
+}

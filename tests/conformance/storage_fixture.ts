@@ -1,0 +1,87 @@
+/**
+ * Small words for the cases that talk to a storage directly.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import {
+  type Change,
+  type Condition,
+  MAX_KEY_BYTES,
+  type ScanRange,
+  type Space,
+  type Storage,
+  type StoredEntry,
+  type WriteGroup,
+} from "../../core/storage.ts";
+
+/** One page that holds whatever a test stored: from the lowest key to the highest. */
+export const EVERYTHING: ScanRange = {
+  start: Uint8Array.of(0),
+  end: new Uint8Array(MAX_KEY_BYTES).fill(0xff),
+  maxEntries: 100_000,
+  maxBytes: 2 ** 30,
+};
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The UTF-8 of a text. */
+export function bytesOf(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The text of UTF-8. */
+export function textOf(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** A group of changes without conditions, or with those given. */
+export function group(changes: readonly Change[], ...conditions: Condition[]): WriteGroup {
+  return { conditions, changes };
+}
+
+/** A change that puts. */
+export function put(
+  key: string | Uint8Array,
+  value: string | Uint8Array,
+  { space = "entries", version = 0 }: { space?: Space; version?: number } = {},
+): Change {
+  return { type: "put", space, key: asBytes(key), value: asBytes(value), version };
+}
+
+/** A change that deletes. */
+export function remove(key: string | Uint8Array, space: Space = "entries"): Change {
+  return { type: "delete", space, key: asBytes(key) };
+}
+
+/** The condition that a key is absent. */
+export function absent(key: string, space: Space = "entries"): Condition {
+  return { space, key: asBytes(key), version: undefined };
+}
+
+/** The condition that a key has a version. */
+export function hasVersion(key: string, version: number, space: Space = "entries"): Condition {
+  return { space, key: asBytes(key), version };
+}
+
+/** Commits changes as one group that must apply. */
+export async function commit(storage: Storage, ...changes: Change[]): Promise<void> {
+  assert.deepEqual(await storage.commit([group(changes)]), [true]);
+}
+
+/** Everything in a space, as texts: `key=value@version`. */
+export async function dump(storage: Storage, space: Space = "entries"): Promise<string[]> {
+  const page = await storage.scan(space, EVERYTHING);
+  return page.map(({ key, value, version }) => `${textOf(key)}=${textOf(value)}@${version}`);
+}
+
+/** The keys of a page, as texts. */
+export function keysOf(page: readonly StoredEntry[]): string[] {
+  return page.map(({ key }) => textOf(key));
+}
+
+function asBytes(content: string | Uint8Array): Uint8Array {
+  return typeof content === "string" ? bytesOf(content) : content;
+}

@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { MemoryDatabase, MemoryStorage } from "../../adapters/memory.ts";
+import { PersistenceError } from "../../core/errors.ts";
+import type { BatchedMessageJournal, MessageJournal } from "../../core/journal.ts";
+import { PersistenceProvider } from "../../core/provider.ts";
+import { type Random, randomFrom } from "../conformance/random.ts";
+import { test } from "../harness.ts";
+import { type ChaosRates, ChaosStorage } from "./chaos_storage.ts";
+
+const ROUNDS = Number(globalThis.process?.env?.CHAOS_ROUNDS ?? 120);
+const ACTORS = ["a", "b", "c"];
+
+interface Call {
+  readonly actorId: string;
+  readonly messages: readonly number[];
+  readonly expected: number | undefined;
+  /** Which journal's provider it went through. */
+  readonly provider: number;
+  readonly aborted: boolean;
+  /** The number of the first message, or the error. */
+  readonly outcome: Promise<number | Error>;
+}
+
+/** Several providers on one storage, as several processes would have, with several journals each. */
+class Chaos {
+  readonly #random: Random;
+  readonly #calls: Call[] = [];
+  readonly #others: Promise<unknown>[] = [];
+  /** The number behind the highest one that has been acknowledged so far. */
+  readonly #acknowledged = new Map<string, number>();
+  /** The lowest number that can be left. */
+  readonly #truncatedTo = new Map<string, number>();
+  readonly #journals: MessageJournal<number>[][] = [];
+  #messages = 0;
+
+  constructor(random: Random, providers: readonly PersistenceProvider[]) {
+    this.#random = random;
+    for (const provider of providers) {
+      this.#journals.push([
+        provider.createMessageJournal<number>(),
+        provider.createMessageJournal<number>(),
+        provider.createBatchedMessageJournal<number>({
+          maxBatchSize: 1 + random.below(8),
+          maxBatchDelayMs: random.below(3),
+        }),
+      ]);
+    }
+  }
+
+  async run(calls: number): Promise<void> {
+    for (let call = 0; call < calls; call++) {
+      this.#step();
+      if (this.#random.below(4) === 0) await undefined;
+      if (this.#random.below(40) === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    for (const [, , batched] of this.#journals) {
+      if (batched && "flush" in batched) {
+        this.#watch((batched as BatchedMessageJournal<number>).flush());
+      }
+    }
+    await Promise.all(this.#calls.map(({ outcome }) => outcome));
+    await Promise.all(this.#others);
+  }
+
+  #step(): void {
+    const provider = this.#random.below(this.#journals.length);
+    const journals = this.#journals[provider] ?? [];
+    const journal = journals[this.#random.below(journals.length)];
+    const actorId = ACTORS[this.#random.below(ACTORS.length)];
+    if (!journal || !actorId) return;
+    const choice = this.#random.below(20);
+    if (choice === 0) this.#truncate(journal, actorId);
+    else if (choice === 1 && "flush" in journal) {
+      this.#watch((journal as BatchedMessageJournal<number>).flush());
+    } else if (choice === 2 && "flush" in journal) {
+      (journal as BatchedMessageJournal<number>).maxBatchSize = 1 + this.#random.below(10);
+      (journal as BatchedMessageJournal<number>).maxBatchDelayMs = this.#random.below(5);
+    } else if (choice === 3) this.#watch(journal.readFrom(actorId, 0).then(assertConsecutive));
+    else this.#append(journal, provider, actorId);
+  }
+
+  #append(journal: MessageJournal<number>, provider: number, actorId: string): void {
+    const count = this.#random.below(3) === 0 ? 1 + this.#random.below(6) : 1;
+    const messages = Array.from({ length: count }, () => this.#messages++);
+    const expected = this.#random.below(10) === 0 ? this.#random.below(30) : undefined;
+    const controller = new AbortController();
+    const aborted = this.#random.below(10) === 0;
+    const options = {
+      ...(expected === undefined ? {} : { expectedSequenceNumber: expected }),
+      ...(aborted ? { signal: controller.signal } : {}),
+    };
+    const first = count === 1
+      ? journal.append(actorId, messages[0] ?? 0, options)
+      : journal.appendBatch(actorId, messages, options).then((numbers) => {
+        assert.deepEqual(numbers, numbers.map((_, index) => (numbers[0] ?? 0) + index));
+        return numbers[0] ?? -1;
+      });
+    const outcome = first.then((number) => {
+      const before = this.#acknowledged.get(actorId) ?? 0;
+      this.#acknowledged.set(actorId, Math.max(before, number + count));
+      return number;
+    }, (error: Error) => error);
+    this.#calls.push({ actorId, messages, expected, provider, aborted, outcome });
+    if (aborted) void this.#abortSoon(controller);
+  }
+
+  async #abortSoon(controller: AbortController): Promise<void> {
+    for (let left = this.#random.below(30); left > 0; left--) await undefined;
+    controller.abort(new Error("aborted"));
+  }
+
+  #truncate(journal: MessageJournal<number>, actorId: string): void {
+    const before = this.#random.below(20);
+    const removed = Math.min(before, this.#acknowledged.get(actorId) ?? 0);
+    this.#watch(
+      journal.truncateBefore(actorId, before).then(() => {
+        const done = this.#truncatedTo.get(actorId) ?? 0;
+        this.#truncatedTo.set(actorId, Math.max(done, removed));
+      }),
+    );
+  }
+
+  #watch(call: Promise<unknown>): void {
+    this.#others.push(call.catch((error) => {
+      const codes = ["STORAGE_FAILED", "CONFLICT", "TRUNCATED"];
+      const isExpected = error instanceof PersistenceError && codes.includes(error.code);
+      if (!isExpected && error.message !== "aborted") throw error;
+    }));
+  }
+
+  /** Compares what was promised with what is there. */
+  async check(journal: MessageJournal<number>): Promise<void> {
+    for (const actorId of ACTORS) {
+      const entries = await journal.readFrom(actorId, 0);
+      assertConsecutive(entries);
+      const next = (await journal.getHighestSequenceNumber(actorId)) + 1;
+      const first = entries[0]?.sequenceNumber ?? next;
+      assert.equal(first + entries.length, next);
+      assert.ok(first >= (this.#truncatedTo.get(actorId) ?? 0), "truncated");
+      const stored = new Map(entries.map((entry) => [entry.sequenceNumber, entry.message]));
+      await this.#checkCalls(actorId, first, next, stored);
+    }
+  }
+
+  async #checkCalls(
+    actorId: string,
+    first: number,
+    next: number,
+    stored: Map<number, number>,
+  ): Promise<void> {
+    const lastOf = new Map<number, number>();
+    let acknowledged = 0;
+    for (const call of this.#calls) {
+      if (call.actorId !== actorId) continue;
+      const outcome = await call.outcome;
+      if (outcome instanceof Error) {
+        assertRefusedRightly(call, outcome);
+        const messages = new Set(stored.values());
+        for (const message of call.messages) assert.ok(!messages.has(message), "not acknowledged");
+        continue;
+      }
+      acknowledged += call.messages.length;
+      if (call.expected !== undefined) assert.equal(outcome, call.expected);
+      assert.ok(outcome > (lastOf.get(call.provider) ?? -1), "order of calls");
+      lastOf.set(call.provider, outcome + call.messages.length - 1);
+      call.messages.forEach((message, index) => {
+        if (outcome + index >= first) assert.equal(stored.get(outcome + index), message);
+      });
+    }
+    assert.equal(acknowledged, next, "every number was acknowledged once");
+  }
+}
+
+function assertConsecutive(entries: readonly { sequenceNumber: number }[]): void {
+  entries.forEach((entry, index) => {
+    assert.equal(entry.sequenceNumber, (entries[0]?.sequenceNumber ?? 0) + index);
+  });
+}
+
+function assertRefusedRightly(call: Call, error: Error): void {
+  if (error instanceof PersistenceError) {
+    assert.ok(error.code === "STORAGE_FAILED" || error.code === "CONFLICT", error.message);
+    if (error.code === "CONFLICT") assert.notEqual(error.actualSequenceNumber, call.expected);
+  } else {
+    assert.ok(call.aborted && error.message === "aborted", String(error));
+  }
+}
+
+async function chaos(seed: number, rates: ChaosRates): Promise<void> {
+  const random = randomFrom(seed);
+  const database = new MemoryDatabase();
+  const limits = { maxPendingMessages: 1 + random.below(60) };
+  const providers: PersistenceProvider[] = [];
+  // Each on a storage of its own over the same data: they conflict as processes do.
+  for (let count = 1 + random.below(3); count > 0; count--) {
+    const prepared = await PersistenceProvider.openOn(await MemoryStorage.open({ database }));
+    await prepared.close();
+    const storage = new ChaosStorage(await MemoryStorage.open({ database }), random, {
+      failedCommits: 0,
+      failedReads: 0,
+    });
+    const rated = new ChaosStorage(storage, random, rates);
+    providers.push(await openPatiently(rated, limits));
+  }
+  const run = new Chaos(random, providers);
+  await run.run(20 + random.below(120));
+  for (const provider of providers) await provider.close();
+  await using quiet = await PersistenceProvider.openOn(await MemoryStorage.open({ database }));
+  await run.check(quiet.createMessageJournal<number>());
+}
+
+/** Opening reads, which may fail; it closes the storage then, but that of a test can stay open. */
+async function openPatiently(
+  storage: ChaosStorage,
+  limits: { maxPendingMessages: number },
+): Promise<PersistenceProvider> {
+  storage.close = () => Promise.resolve();
+  for (;;) {
+    try {
+      return await PersistenceProvider.openOn(storage, limits);
+    } catch (error) {
+      if (!(error instanceof PersistenceError) || error.code !== "STORAGE_FAILED") throw error;
+    }
+  }
+}
+
+const kinds: [string, ChaosRates][] = [
+  ["answers late", { failedCommits: 0, failedReads: 0 }],
+  ["fails now and then", { failedCommits: 10, failedReads: 1 }],
+  ["fails often", { failedCommits: 50, failedReads: 10 }],
+];
+
+for (const [name, rates] of kinds) {
+  test(`nothing is lost, doubled or reordered on a storage that ${name}`, async () => {
+    const start = Math.floor(Math.random() * 2 ** 31);
+    for (let seed = start; seed < start + ROUNDS; seed++) {
+      try {
+        await chaos(seed, rates);
+      } catch (cause) {
+        throw new Error(`failed with seed ${seed}: ${cause}`, { cause });
+      }
+    }
+  });
+}

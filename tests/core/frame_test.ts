@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { PersistenceError } from "../../core/errors.ts";
+import {
+  FRAME_MAX_ENTRIES,
+  FRAME_TARGET_BYTES,
+  OpenFrame,
+  openFrame,
+  visitEntries,
+} from "../../core/frame.ts";
+import { actorKey, numberedKey } from "../../core/keys.ts";
+import { sealRecord } from "../../core/record.ts";
+import { test } from "../harness.ts";
+
+const actor = actorKey("actor", "test");
+
+interface Entry {
+  readonly timeMs: number;
+  readonly payload: Uint8Array;
+}
+
+const entries = fc.array(
+  fc.record({
+    timeMs: fc.integer({ min: 1_700_000_000_000, max: 1_700_000_000_000 + 2 ** 31 - 1 }),
+    payload: fc.uint8Array({ maxLength: 300 }),
+  }),
+  { minLength: 1, maxLength: 20 },
+).map((list) => list.sort((a, b) => a.timeMs - b.timeMs));
+
+function frameOf(list: readonly Entry[]): OpenFrame {
+  const frame = new OpenFrame(list[0]?.timeMs ?? 0, 0);
+  for (const { payload, timeMs } of list) frame.append(payload, 0, payload.length, timeMs);
+  return frame;
+}
+
+function readAll(key: Uint8Array, bytes: Uint8Array, from = 0, to = Infinity) {
+  const read: (Entry & { number: number })[] = [];
+  visitEntries(openFrame("actor", key, bytes), from, to, (number, timeMs, payload) => {
+    read.push({ number, timeMs, payload: new Uint8Array(payload) });
+  });
+  return read;
+}
+
+test("entries come back from a frame, within any bounds", () => {
+  fc.assert(fc.property(entries, fc.nat(1_000), fc.nat(30), fc.nat(30), (list, first, a, b) => {
+    const key = numberedKey(actor, first + list.length - 1);
+    const bytes = frameOf(list).seal(key);
+    const [from, to] = [first + a - 5, first + b - 5];
+    assert.deepEqual(
+      readAll(key, bytes, from, to),
+      list.map((entry, index) => ({ ...entry, number: first + index }))
+        .filter(({ number }) => number >= from && number <= to),
+    );
+  }));
+});
+
+test("a frame can be sealed again for another place", () => {
+  const list = [{ timeMs: 5, payload: new Uint8Array([1]) }];
+  const frame = frameOf(list);
+  frame.seal(numberedKey(actor, 0));
+  const key = numberedKey(actor, 7);
+  assert.deepEqual(readAll(key, frame.seal(key)).map(({ number }) => number), [7]);
+});
+
+test("a frame with only some of the entries has just those", () => {
+  const frame = new OpenFrame(10, 0);
+  for (let index = 0; index < 6; index++) frame.append(new Uint8Array([index]), 0, 1, 10 + index);
+  const key = numberedKey(actor, 2);
+  const kept = frame.filter((index) => index % 2 === 1);
+  assert.deepEqual(readAll(key, kept.seal(key)).map((entry) => [entry.payload[0], entry.timeMs]), [
+    [1, 11],
+    [3, 13],
+    [5, 15],
+  ]);
+});
+
+test("a frame takes no more than its limits allow, but any first entry", () => {
+  const large = new Uint8Array(3 * FRAME_TARGET_BYTES);
+  const frame = new OpenFrame(1_000, 0);
+  assert.ok(frame.accepts(large.length, 1_000));
+  frame.append(large, 0, large.length, 1_000);
+  assert.ok(!frame.accepts(1, 1_000));
+
+  const counted = new OpenFrame(1_000, 0);
+  for (let count = 0; count < FRAME_MAX_ENTRIES; count++) {
+    assert.ok(counted.accepts(0, 1_000));
+    counted.append(large, 0, 0, 1_000);
+  }
+  assert.ok(!counted.accepts(0, 1_000));
+});
+
+test("a frame takes no entry from a clock that was set back or far forward", () => {
+  const frame = new OpenFrame(1_000, 0);
+  frame.append(new Uint8Array(1), 0, 1, 1_000);
+  assert.ok(frame.accepts(1, 1_000));
+  assert.ok(!frame.accepts(1, 999));
+  assert.ok(frame.accepts(1, 1_000 + 2 ** 31 - 1));
+  assert.ok(!frame.accepts(1, 1_000 + 2 ** 31));
+});
+
+test("every flipped bit of a frame is found out, and a frame under another key", () => {
+  const key = numberedKey(actor, 1);
+  const bytes = frameOf([
+    { timeMs: 1, payload: new Uint8Array([1, 2, 3]) },
+    { timeMs: 2, payload: new Uint8Array([4, 5]) },
+  ]).seal(key);
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const damaged = new Uint8Array(bytes);
+    damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    assert.throws(() => readAll(key, damaged), { code: "CORRUPT", sequenceNumber: 1 });
+  }
+  for (const wrong of [numberedKey(actor, 2), numberedKey(actorKey("other", "test"), 1)]) {
+    assert.throws(() => readAll(wrong, bytes), { code: "CORRUPT" });
+  }
+});
+
+test("bytes that are no frame give a clear error, also under a right checksum", () => {
+  const key = numberedKey(actor, 1);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), fc.boolean(), (bytes, sealed) => {
+      if (sealed && bytes.length >= 5) sealRecord(key, bytes, 1);
+      try {
+        readAll(key, bytes);
+      } catch (error) {
+        assert.ok(error instanceof PersistenceError && error.code === "CORRUPT", String(error));
+      }
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test("a sound frame of a newer version is unsupported, not corrupt", () => {
+  const key = numberedKey(actor, 0);
+  const bytes = frameOf([{ timeMs: 1, payload: new Uint8Array([1]) }]).seal(key);
+  sealRecord(key, bytes, 2);
+  assert.throws(() => readAll(key, bytes), { code: "UNSUPPORTED_FORMAT" });
+});

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { MemoryDatabase, MemoryPersistenceProvider } from "../../adapters/memory.ts";
+import { test } from "../harness.ts";
+
+/** A journal that has seen the head of "actor" at 1, and one of another process that moves it to 6. */
+async function staleAndFreshJournal() {
+  const database = new MemoryDatabase();
+  const stale = (await MemoryPersistenceProvider.open({ database })).createMessageJournal<number>();
+  const fresh = (await MemoryPersistenceProvider.open({ database })).createMessageJournal<number>();
+  await stale.append("actor", 0);
+  await fresh.appendBatch("actor", [1, 2, 3, 4, 5]);
+  return { stale, fresh };
+}
+
+test("an expectation is checked against the head as it is, not as it was last seen", async () => {
+  const { stale } = await staleAndFreshJournal();
+  assert.equal(await stale.append("actor", 6, { expectedSequenceNumber: 6 }), 6);
+});
+
+test("an expectation that was right once conflicts with the head as it is", async () => {
+  const { stale } = await staleAndFreshJournal();
+  await assert.rejects(stale.append("actor", 1, { expectedSequenceNumber: 1 }), {
+    code: "CONFLICT",
+    sequenceNumber: 1,
+    actualSequenceNumber: 6,
+  });
+});
+
+test("a truncation reaches as far as the journal goes, not as far as it was last seen", async () => {
+  const { stale, fresh } = await staleAndFreshJournal();
+  await stale.truncateBefore("actor", 1);
+  await fresh.append("actor", 6);
+  await stale.truncateBefore("actor", 5);
+  assert.deepEqual((await fresh.readFrom("actor", 0)).map((entry) => entry.sequenceNumber), [5, 6]);
+});
+
+test("an append of a writer that was overtaken gets the next number", async () => {
+  const { stale, fresh } = await staleAndFreshJournal();
+  assert.deepEqual(await Promise.all([stale.append("actor", 6), stale.append("actor", 7)]), [6, 7]);
+  assert.equal((await fresh.readFrom("actor", 0)).length, 8);
+});

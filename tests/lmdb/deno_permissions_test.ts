@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
+import { test } from "../harness.ts";
+import { Child } from "./support_child.ts";
+import { withDirectory } from "./support_directory.ts";
+import type { PermissionReport } from "./support_permissions.ts";
+import { currentRuntime, root } from "./support_runtimes.ts";
+
+const LIBC_FILE = "/usr/bin/ldd";
+const AT_ONCE = 4;
+const READ_LIBC = process.platform === "linux" ? `,${LIBC_FILE}` : "";
+
+/** What Deno is run with. PARENT and DATA stand for the directory and that of the database. */
+interface PermissionCase {
+  readonly name: string;
+  /** What of the database is there beforehand. */
+  readonly there: "nothing" | "its directory" | "all of it" | "a file";
+  readonly permissions: readonly string[];
+  readonly readOnly?: boolean;
+  /** The directory of the database, below PARENT. Default: `data`. */
+  readonly data?: string;
+  /** The flags that the error must ask for, or `undefined` where it works, or has another reason. */
+  readonly missing?: string;
+}
+
+const read = `--allow-read=DATA,node_modules${READ_LIBC}`;
+const readParent = `--allow-read=DATA,PARENT,node_modules${READ_LIBC}`;
+const write = "--allow-write=DATA";
+const ffi = "--allow-ffi=node_modules";
+const env = "--allow-env";
+
+const CASES: readonly PermissionCase[] = [
+  { name: "the least set", there: "its directory", permissions: [read, write, env, ffi] },
+  { name: "the least set, again", there: "all of it", permissions: [read, write, env, ffi] },
+  {
+    name: "the least set for a new directory",
+    there: "nothing",
+    permissions: [readParent, write, env, ffi],
+  },
+  {
+    name: "the least set to read only",
+    there: "all of it",
+    permissions: [read, env, ffi],
+    readOnly: true,
+  },
+  {
+    name: "sys instead of the C library's file",
+    there: "its directory",
+    permissions: ["--allow-read=DATA,node_modules", write, env, ffi, "--allow-sys"],
+  },
+  {
+    name: "reading everything",
+    there: "nothing",
+    permissions: ["--allow-read", write, env, "--allow-ffi"],
+  },
+  { name: "all", there: "nothing", permissions: ["-A"] },
+  {
+    name: "none",
+    there: "its directory",
+    // Without any, a Deno that is started by another one is given all.
+    permissions: ["--allow-run=nothing"],
+    missing: `${read} ${write} ${env} ${ffi}`,
+  },
+  {
+    name: "without read",
+    there: "its directory",
+    permissions: [write, env, ffi],
+    missing: read,
+  },
+  {
+    name: "without read, with sys",
+    there: "its directory",
+    permissions: [write, env, ffi, "--allow-sys"],
+    missing: "--allow-read=DATA,node_modules",
+  },
+  {
+    name: "without reading the C library's file",
+    there: "its directory",
+    permissions: ["--allow-read=DATA,node_modules", write, env, ffi],
+    missing: read,
+  },
+  {
+    name: "without reading node_modules",
+    there: "its directory",
+    permissions: [`--allow-read=DATA${READ_LIBC}`, write, env, ffi],
+    missing: read,
+  },
+  {
+    name: "without reading the parent of a new directory",
+    there: "nothing",
+    permissions: [read, write, env, ffi],
+    missing: readParent,
+  },
+  {
+    name: "without the parents of a new directory",
+    there: "nothing",
+    data: join("deeper", "data"),
+    permissions: ["--allow-read", write, env, ffi],
+    missing: "--allow-write=DATA,PARENT/deeper",
+  },
+  { name: "without write", there: "its directory", permissions: [read, env, ffi], missing: write },
+  {
+    name: "without write, again",
+    there: "all of it",
+    permissions: [read, env, ffi],
+    missing: write,
+  },
+  { name: "without env", there: "all of it", permissions: [read, write, ffi], missing: env },
+  { name: "without ffi", there: "all of it", permissions: [read, write, env], missing: ffi },
+  {
+    name: "without env and ffi, read-only",
+    there: "all of it",
+    permissions: [read],
+    readOnly: true,
+    missing: `${env} ${ffi}`,
+  },
+  {
+    name: "another reason than permissions",
+    there: "a file",
+    permissions: ["--allow-read=DATA", write],
+  },
+];
+
+// This is about Deno only, and the least set holds where the C library is found by its file.
+if (currentRuntime.name === "deno") {
+  const name = "Deno permissions: they suffice, or those that are missing are named";
+  if (process.platform !== "linux" || existsSync(LIBC_FILE)) test(name, tryAll);
+  else test.skip(`${name} (there is no ${LIBC_FILE} here)`, tryAll);
+}
+
+/** Some at a time: most of it is the start of processes. */
+async function tryAll(): Promise<void> {
+  const failures: unknown[] = [];
+  for (let done = 0; done < CASES.length; done += AT_ONCE) {
+    await Promise.all(
+      CASES.slice(done, done + AT_ONCE).map(async (permissionCase) => {
+        try {
+          await tryPermissions(permissionCase);
+        } catch (error) {
+          failures.push(`${permissionCase.name}: ${error}`);
+        }
+      }),
+    );
+  }
+  assert.deepEqual(failures, []);
+}
+
+function tryPermissions(
+  { there, permissions, readOnly = false, data = "data", missing }: PermissionCase,
+): Promise<void> {
+  return withDirectory(async (parent) => {
+    const path = join(parent, data);
+    if (there === "a file") await writeFile(path, "text");
+    else if (there !== "nothing") await mkdir(path);
+    if (there === "all of it") await makeDatabase(path);
+    const inPlace = (flag: string) => flag.replaceAll("DATA", path).replaceAll("PARENT", parent);
+    await using child = new Child("support_permissions", { path, readOnly }, {
+      permissions: permissions.map(inPlace),
+      directory: root,
+    });
+    const { outcome, message } = await child.report<PermissionReport>();
+    if (missing === undefined) {
+      assert.equal(outcome, there === "a file" ? "OPEN_FAILED" : "works", message);
+      return;
+    }
+    assert.equal(outcome, "PERMISSION_DENIED", message);
+    assert.equal(
+      message,
+      `Cannot open LMDB environment at "${path}": Deno must be run with ${inPlace(missing)}`,
+    );
+    if (there === "nothing") assert.deepEqual(await readdir(parent), []);
+  });
+}
+
+async function makeDatabase(path: string): Promise<void> {
+  await using provider = await LmdbPersistenceProvider.open({ path });
+  await provider.createMessageJournal<string>().append("a", "message 0");
+}
