@@ -24,6 +24,7 @@ export type {
   BatchedJournalOptions,
   BatchedMessageJournal,
   JournalEntry,
+  JournalPending,
   MessageJournal,
   ReadOptions,
   ReplayOptions,

@@ -7,6 +7,7 @@
  */
 
 import type { BatchPolicy, WaitingBatch } from "./batch_policy.ts";
+import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
 import { FRAME_TARGET_BYTES, OpenFrame } from "./frame.ts";
 import { type Head, headKey, putHead } from "./head.ts";
@@ -22,7 +23,7 @@ export interface PayloadRun {
 }
 
 /** How an operation ends. */
-interface Settlement {
+export interface Settlement {
   /** With an append: its first sequence number. With a truncation: the first retained one. */
   readonly resolve: (sequenceNumber: number) => void;
   readonly reject: (error: unknown) => void;
@@ -58,8 +59,12 @@ export interface AppendOperation extends Settlement {
 export interface AppendOrigin {
   /** Its calls under way. */
   readonly settlements: Settlements;
+  /** Its messages that have not settled, and their encoded bytes. */
+  readonly pending: { messages: number; bytes: number };
   /** Makes them wait for others. Without it they go out with the next commit. */
   readonly batchPolicy: BatchPolicy<ActorQueue> | undefined;
+  /** Whether it bounds by itself how much it has under way: then it may always wait for room. */
+  readonly isBounded: boolean;
 }
 
 /** Removes what is below a sequence number at its place in the call order. */
@@ -103,16 +108,19 @@ export class ActorQueue {
   inFlight = false;
 
   readonly #headKey: Uint8Array;
+  readonly #arena: ByteArena;
   #operations: Operation[] = [];
   #frames: OpenFrame[] = [];
 
   /**
    * @param actorId The actor.
    * @param key The actor's key.
+   * @param arena Where its records are made.
    */
-  constructor(actorId: string, key: Uint8Array) {
+  constructor(actorId: string, key: Uint8Array, arena: ByteArena) {
     this.actorId = actorId;
     this.key = key;
+    this.#arena = arena;
     this.#headKey = headKey(key);
   }
 
@@ -226,7 +234,7 @@ export class ActorQueue {
       conditions: [{ space: "heads" as const, key: this.#headKey, version: head.version }],
       changes: [
         ...this.#frameChanges(frames, head.nextSequenceNumber),
-        putHead(this.#headKey, newHead),
+        putHead(this.#headKey, newHead, this.#arena),
       ],
       makesRoom: frames.length === 0,
     };
@@ -292,6 +300,7 @@ export class ActorQueue {
       frame = new OpenFrame(
         timeMs,
         Math.max(end - start, Math.min(expectedBytes, FRAME_TARGET_BYTES)),
+        this.#arena,
       );
       this.#frames.push(frame);
     }

@@ -6,6 +6,7 @@
  */
 
 import { ActorQueue } from "./actor_queue.ts";
+import { ByteArena } from "./byte_arena.ts";
 import { actorKey } from "./keys.ts";
 
 const MAX_IDLE_ACTORS = 10_000;
@@ -13,6 +14,7 @@ const MAX_IDLE_ACTORS = 10_000;
 /** The actors that a commit queue knows. */
 export class ActorRegistry {
   readonly #actors = new Map<string, ActorQueue>();
+  readonly #arena = new ByteArena();
 
   /**
    * The queue of an actor.
@@ -24,7 +26,7 @@ export class ActorRegistry {
   get(actorId: string): ActorQueue {
     const known = this.#actors.get(actorId);
     if (known) return known;
-    const actor = new ActorQueue(actorId, actorKey(actorId, "access journal"));
+    const actor = new ActorQueue(actorId, actorKey(actorId, "access journal"), this.#arena);
     if (this.#actors.size >= MAX_IDLE_ACTORS) this.#forgetOldest();
     this.#actors.set(actorId, actor);
     return actor;

@@ -5,8 +5,14 @@
  * @module
  */
 
-import type { ActorQueue, Operation, PayloadRun } from "./actor_queue.ts";
+import type { ActorQueue, AppendOperation, Operation, PayloadRun } from "./actor_queue.ts";
+import { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
+
+/** As many times the limits of what waits to be committed may wait for room. */
+const WAITING_FACTOR = 10;
+/** A shorter line is not worth the closing of its gaps. */
+const MIN_LINE = 64;
 
 /** What happens to an append that finds no room: it waits, or it is rejected. */
 export type BackpressureStrategy = "wait" | "reject";
@@ -38,13 +44,34 @@ export interface Entrant {
   readonly run: PayloadRun | undefined;
 }
 
+/** One that stands in the line. */
+interface Waiting extends Entrant {
+  /** Its index in the line. */
+  place: number;
+}
+
+/** Those of one actor, in call order. */
+type WaitingOfActor = Map<Operation, Waiting>;
+
 /** Counts what waits, and holds back what exceeds the limits. */
 export class Admission {
   readonly #limits: AdmissionLimits;
   readonly #join: (entrant: Entrant) => void;
-  readonly #waiting = new Set<Entrant>();
+  /**
+   * In call order; what is let in or withdrawn leaves a hole. (A `Set` would not do: engines walk
+   * over what was deleted at its front each time that its first element is asked for.)
+   */
+  #line: (Waiting | undefined)[] = [];
+  /** Where the line begins. */
+  #first = 0;
+  /** How many stand in it. */
+  #waiting = 0;
+  readonly #arena = new ByteArena();
+  readonly #byActor = new Map<ActorQueue, WaitingOfActor>();
   #messages = 0;
   #bytes = 0;
+  #waitingMessages = 0;
+  #waitingBytes = 0;
 
   /**
    * @param limits How much may wait.
@@ -57,12 +84,12 @@ export class Admission {
 
   /** Whether something waits for room. Then batches must not wait for more to come. */
   get crowded(): boolean {
-    return this.#waiting.size > 0;
+    return this.#waiting > 0;
   }
 
   /** How much waits. */
   get pending(): PendingCounts {
-    return { messages: this.#messages, bytes: this.#bytes, waitingForRoom: this.#waiting.size };
+    return { messages: this.#messages, bytes: this.#bytes, waitingForRoom: this.#waiting };
   }
 
   /**
@@ -85,16 +112,8 @@ export class Admission {
    */
   wait(entrant: Entrant): PersistenceError | undefined {
     const { operation, actor, run } = entrant;
-    if (operation.type === "append" && this.#limits.backpressure === "reject") {
-      return new PersistenceError(
-        "BACKPRESSURE",
-        `Cannot append to actor "${actor.actorId}": ${this.#messages} messages with ${this.#bytes} bytes are already waiting to be committed`,
-        { actorId: actor.actorId },
-      );
-    }
-    actor.waitingForRoom++;
-    const copy = run && { bytes: new Uint8Array(run.bytes), ends: run.ends };
-    this.#waiting.add({ ...entrant, run: copy });
+    if (operation.type === "append" && !this.#mayWait(operation)) return this.#refusal(actor);
+    this.#add({ ...entrant, run: run && this.#copy(run) });
     return undefined;
   }
 
@@ -108,26 +127,49 @@ export class Admission {
       this.#messages -= operation.count;
       this.#bytes -= operation.bytes;
     }
-    if (!this.crowded) return;
-    for (const entrant of this.#waiting) {
-      if (!this.#hasRoomFor(entrant.operation)) break;
-      this.#stopWaiting(entrant);
-      this.#count(entrant.operation);
-      this.#join(entrant);
+    while (this.#first < this.#line.length) {
+      const entrant = this.#line[this.#first];
+      if (entrant) {
+        if (!this.#hasRoomFor(entrant.operation)) return;
+        this.#remove(entrant);
+        this.#count(entrant.operation);
+        this.#join(entrant);
+      }
+      this.#first++;
     }
+    this.#line = [];
+    this.#first = 0;
   }
 
   /**
-   * Takes out what waits for room.
+   * Takes out an operation, if it waits for room.
    *
-   * @param isMeant Which of it.
+   * @param actor Its actor.
+   * @param operation The operation.
+   */
+  withdraw(actor: ActorQueue, operation: Operation): void {
+    const entrant = this.#byActor.get(actor)?.get(operation);
+    if (entrant) this.#remove(entrant);
+  }
+
+  /**
+   * Takes out everything of an actor that waits for room.
+   *
+   * @param actor The actor.
    * @returns The operations, in call order.
    */
-  removeWaiting(isMeant: (entrant: Entrant) => boolean): Operation[] {
-    if (!this.crowded) return [];
-    const removed = [...this.#waiting].filter(isMeant);
-    for (const entrant of removed) this.#stopWaiting(entrant);
-    return removed.map((entrant) => entrant.operation);
+  withdrawAll(actor: ActorQueue): Operation[] {
+    const waiting = this.#byActor.get(actor);
+    if (!waiting) return [];
+    const operations = [...waiting.keys()];
+    for (const entrant of waiting.values()) this.#remove(entrant);
+    return operations;
+  }
+
+  #copy({ bytes, ends }: PayloadRun): PayloadRun {
+    const copy = this.#arena.allocate(bytes.length);
+    copy.set(bytes);
+    return { bytes: copy, ends };
   }
 
   #hasRoomFor(operation: Operation): boolean {
@@ -136,14 +178,67 @@ export class Admission {
       this.#bytes + operation.bytes <= this.#limits.maxPendingBytes;
   }
 
+  #mayWait({ origin, count, bytes }: AppendOperation): boolean {
+    if (origin.isBounded) return true;
+    const { backpressure, maxPendingMessages, maxPendingBytes } = this.#limits;
+    if (backpressure === "reject") return false;
+    // A batch that is larger than that by itself may wait alone, as it may be let in alone.
+    if (this.#waitingMessages === 0) return true;
+    return this.#waitingMessages + count <= WAITING_FACTOR * maxPendingMessages &&
+      this.#waitingBytes + bytes <= WAITING_FACTOR * maxPendingBytes;
+  }
+
+  #refusal({ actorId }: ActorQueue): PersistenceError {
+    const messages = this.#messages + this.#waitingMessages;
+    const bytes = this.#bytes + this.#waitingBytes;
+    return new PersistenceError(
+      "BACKPRESSURE",
+      `Cannot append to actor "${actorId}": ${messages} messages with ${bytes} bytes are already waiting to be committed`,
+      { actorId },
+    );
+  }
+
   #count(operation: Operation): void {
     if (operation.type !== "append") return;
     this.#messages += operation.count;
     this.#bytes += operation.bytes;
   }
 
-  #stopWaiting(entrant: Entrant): void {
-    this.#waiting.delete(entrant);
-    entrant.actor.waitingForRoom--;
+  #add(entrant: Entrant): void {
+    const { actor, operation } = entrant;
+    if (this.#line.length >= 2 * this.#waiting + MIN_LINE) this.#closeGaps();
+    const waiting = { ...entrant, place: this.#line.length };
+    this.#line.push(waiting);
+    this.#waiting++;
+    const ofActor: WaitingOfActor = this.#byActor.get(actor) ?? new Map();
+    this.#byActor.set(actor, ofActor.set(operation, waiting));
+    actor.waitingForRoom++;
+    if (operation.type !== "append") return;
+    this.#waitingMessages += operation.count;
+    this.#waitingBytes += operation.bytes;
+  }
+
+  #remove({ actor, operation, place }: Waiting): void {
+    this.#line[place] = undefined;
+    this.#waiting--;
+    const ofActor = this.#byActor.get(actor);
+    ofActor?.delete(operation);
+    if (ofActor?.size === 0) this.#byActor.delete(actor);
+    actor.waitingForRoom--;
+    if (operation.type !== "append") return;
+    this.#waitingMessages -= operation.count;
+    this.#waitingBytes -= operation.bytes;
+  }
+
+  /** More than half of the line is gaps, so it was paid for by those that left them. */
+  #closeGaps(): void {
+    const line: Waiting[] = [];
+    for (const waiting of this.#line) {
+      if (!waiting) continue;
+      waiting.place = line.length;
+      line.push(waiting);
+    }
+    this.#line = line;
+    this.#first = 0;
   }
 }

@@ -1,9 +1,11 @@
 /**
- * When the messages of a batched journal go out: as soon as enough of them wait, or the first of
- * them has waited long enough.
+ * When the messages of a batched journal go out: as soon as enough of them wait, in number or in
+ * bytes, or the first of them has waited long enough.
  *
  * @module
  */
+
+import { AdaptiveBatching, type CommitTime } from "./adaptive_batching.ts";
 
 /** Messages of one journal that wait to go out together. */
 export interface WaitingBatch<Actor> {
@@ -11,6 +13,19 @@ export interface WaitingBatch<Actor> {
   readonly actors: Set<Actor>;
   readonly sinceMs: number;
   messages: number;
+  bytes: number;
+}
+
+/** How much may wait, and how long. */
+export interface BatchLimits {
+  /** How many messages: an integer of at least 1. */
+  readonly maxSize: number;
+  /** How many bytes of encoded messages: an integer of at least 1. */
+  readonly maxBytes: number;
+  /** How long the first one, in milliseconds: from 0 to 2^31 - 1. */
+  readonly maxDelayMs: number;
+  /** Whether fewer may wait, and not as long, as commit time and arrival rate suggest. */
+  readonly adaptive: boolean;
 }
 
 /**
@@ -19,45 +34,46 @@ export interface WaitingBatch<Actor> {
  * @typeParam Actor What stands for an actor.
  */
 export class BatchPolicy<Actor> {
+  readonly #commitTime: CommitTime;
   readonly #release: (actors: Iterable<Actor>) => void;
-  #maxSize: number;
-  #maxDelayMs: number;
+  #limits: BatchLimits;
+  #adaptive: AdaptiveBatching | undefined;
   #batch: WaitingBatch<Actor> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * @param maxSize How many messages may wait: an integer of at least 1.
-   * @param maxDelayMs How long the first one may wait, in milliseconds: from 0 to 2^31 - 1.
+   * @param limits How much may wait, and how long.
+   * @param commitTime How long commits take.
    * @param release Called with the actors whose messages are to go out.
    */
   constructor(
-    maxSize: number,
-    maxDelayMs: number,
+    limits: BatchLimits,
+    commitTime: CommitTime,
     release: (actors: Iterable<Actor>) => void,
   ) {
-    this.#maxSize = maxSize;
-    this.#maxDelayMs = maxDelayMs;
+    this.#commitTime = commitTime;
     this.#release = release;
+    this.#limits = limits;
+    if (limits.adaptive) this.#adapt();
   }
 
-  /** How many messages may wait. What waits already goes out where it is too much now. */
-  get maxSize(): number {
-    return this.#maxSize;
+  /** How much may wait, and how long. */
+  get limits(): BatchLimits {
+    return this.#limits;
   }
 
-  set maxSize(maxSize: number) {
-    this.#maxSize = maxSize;
-    this.#releaseIfFull();
-  }
-
-  /** How long the first message may wait, in milliseconds. It holds for what waits already, too. */
-  get maxDelayMs(): number {
-    return this.#maxDelayMs;
-  }
-
-  set maxDelayMs(maxDelayMs: number) {
-    this.#maxDelayMs = maxDelayMs;
-    if (this.#batch) this.#startTimer(this.#batch.sinceMs + maxDelayMs - performance.now());
+  /**
+   * Changes some of the limits. They hold for what waits already, too: it goes out where it is too
+   * much now, or has waited too long.
+   *
+   * @param changes The limits that change.
+   */
+  change(changes: Partial<BatchLimits>): void {
+    this.#limits = { ...this.#limits, ...changes };
+    if (!this.#limits.adaptive) this.#adaptive = undefined;
+    else if (!this.#adaptive) this.#adapt();
+    if (this.#isFull()) this.release();
+    else if (this.#batch) this.#startTimer(this.#batch.sinceMs);
   }
 
   /**
@@ -65,13 +81,19 @@ export class BatchPolicy<Actor> {
    *
    * @param actor Whose they are.
    * @param messages How many they are.
+   * @param bytes How many bytes they have.
    * @returns The batch that they wait in.
    */
-  join(actor: Actor, messages: number): WaitingBatch<Actor> {
-    const batch = this.#batch ?? this.#startBatch();
+  join(actor: Actor, messages: number, bytes: number): WaitingBatch<Actor> {
+    const batch = this.#batch ?? this.#newBatch();
+    const isFirst = batch !== this.#batch;
+    this.#batch = batch;
     batch.actors.add(actor);
     batch.messages += messages;
-    this.#releaseIfFull();
+    batch.bytes += bytes;
+    this.#adaptive?.arrive(messages, performance.now());
+    if (this.#isFull()) this.release();
+    else if (isFirst) this.#startTimer(batch.sinceMs);
     return batch;
   }
 
@@ -80,9 +102,11 @@ export class BatchPolicy<Actor> {
    *
    * @param batch The batch that they waited in.
    * @param messages How many they are.
+   * @param bytes How many bytes they have.
    */
-  leave(batch: WaitingBatch<Actor>, messages: number): void {
+  leave(batch: WaitingBatch<Actor>, messages: number, bytes: number): void {
     batch.messages -= messages;
+    batch.bytes -= bytes;
     if (batch.messages === 0 && batch === this.#batch) this.#endBatch();
   }
 
@@ -94,23 +118,32 @@ export class BatchPolicy<Actor> {
     this.#release(batch.actors);
   }
 
-  #releaseIfFull(): void {
-    if (this.#batch && this.#batch.messages >= this.#maxSize) this.release();
+  #adapt(): void {
+    this.#adaptive = new AdaptiveBatching(this.#commitTime, performance.now());
   }
 
-  #startBatch(): WaitingBatch<Actor> {
-    this.#startTimer(this.#maxDelayMs);
-    this.#batch = { policy: this, actors: new Set(), sinceMs: performance.now(), messages: 0 };
-    return this.#batch;
+  #isFull(): boolean {
+    if (!this.#batch) return false;
+    const { messages, bytes } = this.#batch;
+    const { maxSize, maxBytes } = this.#limits;
+    return messages >= Math.min(maxSize, this.#adaptive?.size ?? maxSize) || bytes >= maxBytes;
+  }
+
+  #newBatch(): WaitingBatch<Actor> {
+    return { policy: this, actors: new Set(), sinceMs: performance.now(), messages: 0, bytes: 0 };
   }
 
   #endBatch(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#batch = undefined;
   }
 
-  #startTimer(delayMs: number): void {
+  #startTimer(sinceMs: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.release(), Math.max(0, delayMs));
+    const { maxDelayMs } = this.#limits;
+    const delayMs = Math.min(maxDelayMs, this.#adaptive?.delayMs ?? maxDelayMs);
+    const leftMs = Math.max(0, sinceMs + delayMs - performance.now());
+    this.#timer = setTimeout(() => this.release(), leftMs);
   }
 }

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { watchAbort } from "./abort_watch.ts";
 import type {
   ActorQueue,
   AppendOperation,
@@ -15,14 +16,17 @@ import type {
   CommitPlan,
   Operation,
   PayloadRun,
+  Settlement,
   TruncateOperation,
 } from "./actor_queue.ts";
 import { ActorRegistry } from "./actor_registry.ts";
+import { CommitTime } from "./adaptive_batching.ts";
 import { Admission, type AdmissionLimits, type Entrant, type PendingCounts } from "./admission.ts";
 import { PersistenceError } from "./errors.ts";
 import { asPersistenceError, failureOf } from "./failure.ts";
 import { loadHead } from "./head.ts";
 import type { AppendOptions } from "./journal.ts";
+import { SubmissionPoint } from "./submission_point.ts";
 import { makesRoom, type Storage, type WriteGroup } from "./storage.ts";
 
 /**
@@ -60,9 +64,13 @@ export class CommitQueue {
     conflicts: 0,
   };
 
+  /** How long commits take. */
+  readonly commitTime: CommitTime = new CommitTime();
+
   readonly #storage: Storage;
   readonly #admission: Admission;
   readonly #actors = new ActorRegistry();
+  readonly #submissionPoint = new SubmissionPoint(this.commitTime);
   #due: ActorQueue[] = [];
   #writes: PlainWrite[] = [];
   /** Counts calls, so that it can be told what came before what. */
@@ -115,29 +123,53 @@ export class CommitQueue {
     options: AppendOptions,
     origin: AppendOrigin,
   ): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.startAppend(actorId, run, options, origin, { resolve, reject })
+    );
+  }
+
+  /**
+   * As {@linkcode CommitQueue.append}, for who needs no promise, or must know of a failure before
+   * anything else can be appended.
+   *
+   * @param actorId The actor.
+   * @param run At least one encoded message.
+   * @param options Expectation and signal, which have been checked.
+   * @param origin The journal that the append came through.
+   * @param settlement Called when the append has come to its end.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where the actor id is bad.
+   */
+  startAppend(
+    actorId: string,
+    run: PayloadRun,
+    options: AppendOptions,
+    origin: AppendOrigin,
+    { resolve, reject }: Settlement,
+  ): void {
     const actor = this.#actors.get(actorId);
-    if (this.#fatal) return Promise.reject(this.#fatal);
-    return new Promise((resolve, reject) => {
-      const operation: AppendOperation = {
-        type: "append",
-        count: run.ends?.length ?? 1,
-        bytes: run.bytes.length,
-        timeMs: Math.max(0, Date.now()),
-        expectedSequenceNumber: options.expectedSequenceNumber,
-        arrival: ++this.#arrivals,
-        origin,
-        call: origin.settlements.begin(),
-        batch: undefined,
-        phase: "waiting",
-        unwatch: undefined,
-        firstSequenceNumber: -1,
-        resolve,
-        reject,
-      };
-      this.#unsettled++;
-      this.#enter(actor, operation, run);
-      if (options.signal) this.#cancelOnAbort(options.signal, operation);
-    });
+    if (this.#fatal) return reject(this.#fatal);
+    const operation: AppendOperation = {
+      type: "append",
+      count: run.ends?.length ?? 1,
+      bytes: run.bytes.length,
+      timeMs: Math.max(0, Date.now()),
+      expectedSequenceNumber: options.expectedSequenceNumber,
+      arrival: ++this.#arrivals,
+      origin,
+      call: origin.settlements.begin(),
+      batch: undefined,
+      phase: "waiting",
+      unwatch: undefined,
+      firstSequenceNumber: -1,
+      resolve,
+      reject,
+    };
+    origin.pending.messages += operation.count;
+    origin.pending.bytes += operation.bytes;
+    this.#unsettled++;
+    // Before it enters, since it may be refused there, and then nothing must be left to take back.
+    if (options.signal) this.#cancelOnAbort(options.signal, actor, operation);
+    this.#enter(actor, operation, run);
   }
 
   /**
@@ -212,8 +244,9 @@ export class CommitQueue {
       return this.#makeDue(actor);
     }
     actor.addAppend(operation, run);
+    this.#submissionPoint.join(operation.bytes);
     const { batchPolicy } = operation.origin;
-    if (batchPolicy) operation.batch = batchPolicy.join(actor, operation.count);
+    if (batchPolicy) operation.batch = batchPolicy.join(actor, operation.count, operation.bytes);
     if (!batchPolicy || this.#mustHurry) this.#makeDue(actor);
   }
 
@@ -242,18 +275,24 @@ export class CommitQueue {
 
   async #commitUntilIdle(): Promise<void> {
     while (this.#due.length > 0 || this.#writes.length > 0) {
-      await this.#quiet();
+      if (!this.#submissionPoint.isReached) await this.#waitForQuiet();
+      this.#submissionPoint.submit();
       await this.#commitOnce();
     }
     this.#running = false;
   }
 
-  async #quiet(): Promise<void> {
+  async #waitForQuiet(): Promise<void> {
+    const point = this.#submissionPoint;
+    point.startFilling();
     for (let quiet = 0; quiet < QUIET_MICROTASKS && !this.#admission.crowded; quiet++) {
       const before = this.#arrivals;
       await undefined;
-      if (this.#arrivals !== before) quiet = -1;
+      if (this.#arrivals === before) continue;
+      if (point.isOverdue) break;
+      quiet = -1;
     }
+    point.stopFilling();
   }
 
   async #commitOnce(): Promise<void> {
@@ -270,8 +309,10 @@ export class CommitQueue {
 
   async #commit(plans: readonly PlanWithGroup[], writes: readonly PlainWrite[]): Promise<void> {
     const groups = [...plans, ...writes].map(({ group }) => group);
+    const startedAtMs = performance.now();
     try {
       const applied = await this.#storage.commit(groups);
+      this.commitTime.observe(performance.now() - startedAtMs);
       this.counts.commits++;
       plans.forEach((plan, index) => {
         if (applied[index]) this.#complete(plan);
@@ -346,7 +387,7 @@ export class CommitQueue {
   }
 
   #leaveBatch(operation: AppendOperation): void {
-    operation.batch?.policy.leave(operation.batch, operation.count);
+    operation.batch?.policy.leave(operation.batch, operation.count, operation.bytes);
     operation.batch = undefined;
   }
 
@@ -357,6 +398,7 @@ export class CommitQueue {
       this.#admission.leave(operation);
       if (operation.type === "append") {
         this.counts.committedMessages += operation.count;
+        this.#noLongerPending(operation);
         operation.resolve(operation.firstSequenceNumber);
         operation.origin.settlements.succeed(operation.call);
         operation.unwatch?.();
@@ -409,7 +451,7 @@ export class CommitQueue {
    */
   #failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
     const waiting = actor.takeAll();
-    const outside = this.#admission.removeWaiting((entrant) => entrant.actor === actor);
+    const outside = this.#admission.withdrawAll(actor);
     for (const operation of [...inFlight, ...waiting]) {
       this.#admission.leave(operation);
       if (operation.type === "append") {
@@ -427,25 +469,29 @@ export class CommitQueue {
    * Until its commit begins, an append can be taken back: then its message is certainly not in the
    * journal. From then on the abort has no effect, and the promise tells what became of it.
    */
-  #cancelOnAbort(signal: AbortSignal, operation: AppendOperation): void {
-    const cancel = () => {
+  #cancelOnAbort(signal: AbortSignal, actor: ActorQueue, operation: AppendOperation): void {
+    operation.unwatch = watchAbort(signal, () => {
       if (operation.phase !== "waiting") return;
-      this.#admission.removeWaiting((entrant) => entrant.operation === operation);
+      this.#admission.withdraw(actor, operation);
       operation.phase = "cancelled";
       this.#leaveBatch(operation);
       this.#reject(operation, signal.reason);
-    };
-    signal.addEventListener("abort", cancel, { once: true });
-    operation.unwatch = () => signal.removeEventListener("abort", cancel);
+    });
   }
 
   #reject(operation: Operation, error: unknown): void {
+    if (operation.type === "append") this.#noLongerPending(operation);
     operation.reject(error);
     if (operation.type === "append") {
       operation.origin.settlements.fail(operation.call, error);
       operation.unwatch?.();
     }
     this.#settled();
+  }
+
+  #noLongerPending({ origin, count, bytes }: AppendOperation): void {
+    origin.pending.messages -= count;
+    origin.pending.bytes -= bytes;
   }
 
   #settled(): void {

@@ -22,9 +22,10 @@
  * @module
  */
 
+import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
-import { readUint53, sequenceNumberOf, writeUint53 } from "./keys.ts";
-import { RECORD_HEADER_BYTES, sealRecord, verifyRecord, viewOf } from "./record.ts";
+import { readUint32, readUint53, sequenceNumberOf, writeUint32, writeUint53 } from "./keys.ts";
+import { RECORD_HEADER_BYTES, sealRecord, verifyRecord } from "./record.ts";
 
 const FRAME_VERSION = 1;
 const COUNT_OFFSET = RECORD_HEADER_BYTES;
@@ -50,17 +51,20 @@ export class OpenFrame {
   count = 0;
 
   readonly #baseTimeMs: number;
+  readonly #arena: ByteArena;
   #bytes: Uint8Array;
   #length = ENTRIES_OFFSET;
 
   /**
    * @param baseTimeMs The time of its first entry, in milliseconds since 1970.
    * @param expectedBytes About how many bytes its entries will have, at the least.
+   * @param arena Where it is made.
    */
-  constructor(baseTimeMs: number, expectedBytes: number) {
+  constructor(baseTimeMs: number, expectedBytes: number, arena: ByteArena) {
     this.#baseTimeMs = baseTimeMs;
-    this.#bytes = new Uint8Array(
-      Math.max(INITIAL_CAPACITY_BYTES, ENTRIES_OFFSET + expectedBytes),
+    this.#arena = arena;
+    this.#bytes = arena.allocate(
+      Math.max(INITIAL_CAPACITY_BYTES, ENTRIES_OFFSET + 2 * MAX_VARINT_BYTES + expectedBytes),
     );
   }
 
@@ -104,7 +108,7 @@ export class OpenFrame {
    * @returns The new frame.
    */
   filter(keeps: (index: number) => boolean): OpenFrame {
-    const copy = new OpenFrame(this.#baseTimeMs, this.#length);
+    const copy = new OpenFrame(this.#baseTimeMs, this.#length, this.#arena);
     const cursor = { bytes: this.#bytes, offset: ENTRIES_OFFSET };
     for (let index = 0; index < this.count; index++) {
       const start = cursor.offset;
@@ -127,7 +131,7 @@ export class OpenFrame {
    */
   seal(key: Uint8Array): Uint8Array {
     const record = this.#bytes.subarray(0, this.#length);
-    viewOf(record).setUint32(COUNT_OFFSET, this.count, true);
+    writeUint32(record, COUNT_OFFSET, this.count, "little-endian");
     writeUint53(record, BASE_TIME_OFFSET, this.#baseTimeMs, "little-endian");
     sealRecord(key, record, FRAME_VERSION);
     return record;
@@ -136,7 +140,7 @@ export class OpenFrame {
   #reserve(additionalBytes: number): void {
     const needed = this.#length + additionalBytes;
     if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    const grown = this.#arena.allocate(Math.max(needed, 2 * this.#bytes.length));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
@@ -168,7 +172,7 @@ export function openFrame(actorId: string, key: Uint8Array, bytes: Uint8Array): 
     sequenceNumber: lastSequenceNumber,
   });
   if (bytes.length < ENTRIES_OFFSET) throw malformed(actorId, lastSequenceNumber);
-  const count = viewOf(bytes).getUint32(COUNT_OFFSET, true);
+  const count = readUint32(bytes, COUNT_OFFSET, "little-endian");
   const baseTimeMs = readUint53(bytes, BASE_TIME_OFFSET, "little-endian");
   const firstSequenceNumber = lastSequenceNumber - count + 1;
   if (count === 0 || !(firstSequenceNumber >= 0) || Number.isNaN(baseTimeMs)) {
@@ -177,35 +181,55 @@ export function openFrame(actorId: string, key: Uint8Array, bytes: Uint8Array): 
   return { actorId, firstSequenceNumber, lastSequenceNumber, count, baseTimeMs, bytes };
 }
 
-/**
- * Visits the entries of a frame within bounds, in order.
- *
- * @param frame The frame.
- * @param from The lowest sequence number that is visited.
- * @param to The highest sequence number that is visited.
- * @param visit Called with each entry's sequence number, time and payload, a view on the frame.
- * @throws {PersistenceError} `CORRUPT` where the entries do not add up to the frame.
- */
-export function visitEntries(
-  frame: StoredFrame,
-  from: number,
-  to: number,
-  visit: (sequenceNumber: number, timeMs: number, payload: Uint8Array) => void,
-): void {
-  const { actorId, bytes, baseTimeMs, firstSequenceNumber, lastSequenceNumber } = frame;
-  const cursor = { bytes, offset: ENTRIES_OFFSET };
-  const stop = Math.min(to, lastSequenceNumber);
-  for (let number = firstSequenceNumber; number <= stop; number++) {
-    const timeMs = baseTimeMs + readVarint(cursor);
-    const payloadBytes = readVarint(cursor);
-    const start = cursor.offset;
-    cursor.offset += payloadBytes;
-    // A varint that is none gives NaN, which is within no bounds.
-    if (!(cursor.offset <= bytes.length)) throw malformed(actorId, number);
-    if (number >= from) visit(number, timeMs, bytes.subarray(start, cursor.offset));
+/** Goes over the entries of a frame, in order, without an object per entry. */
+export class FrameCursor {
+  /** The sequence number of the entry that it stands on. */
+  sequenceNumber: number;
+  /** The time of that entry, in milliseconds since 1970. */
+  timeMs = 0;
+  /** The offsets of its payload in the bytes of the frame. */
+  payloadStart: number = ENTRIES_OFFSET;
+  /** The offset behind it. */
+  payloadEnd: number = ENTRIES_OFFSET;
+
+  /** The frame. */
+  readonly frame: StoredFrame;
+  readonly #to: number;
+
+  /**
+   * @param frame The frame.
+   * @param from The lowest sequence number that it stops at.
+   * @param to The highest sequence number that it stops at.
+   * @throws {PersistenceError} `CORRUPT` where the entries before do not add up.
+   */
+  constructor(frame: StoredFrame, from: number, to: number) {
+    this.frame = frame;
+    this.sequenceNumber = frame.firstSequenceNumber - 1;
+    this.#to = Math.min(to, frame.lastSequenceNumber);
+    while (this.sequenceNumber < from - 1) if (!this.advance()) break;
   }
-  if (stop === lastSequenceNumber && cursor.offset !== bytes.length) {
-    throw malformed(actorId, lastSequenceNumber);
+
+  /**
+   * Goes to the next entry.
+   *
+   * @returns Whether there is one.
+   * @throws {PersistenceError} `CORRUPT` where the entries do not add up to the frame.
+   */
+  advance(): boolean {
+    if (this.sequenceNumber >= this.#to) return false;
+    this.sequenceNumber++;
+    const { bytes, baseTimeMs, lastSequenceNumber, actorId } = this.frame;
+    const cursor = { bytes, offset: this.payloadEnd };
+    this.timeMs = baseTimeMs + readVarint(cursor);
+    const payloadBytes = readVarint(cursor);
+    this.payloadStart = cursor.offset;
+    this.payloadEnd = cursor.offset + payloadBytes;
+    // A varint that is none gives NaN, which is within no bounds.
+    const fits = this.sequenceNumber === lastSequenceNumber
+      ? this.payloadEnd === bytes.length
+      : this.payloadEnd <= bytes.length;
+    if (!fits || Number.isNaN(this.timeMs)) throw malformed(actorId, this.sequenceNumber);
+    return true;
   }
 }
 

@@ -18,8 +18,7 @@
 
 import { xxh32 } from "./checksum.ts";
 import { PersistenceError } from "./errors.ts";
-import { compareBytes } from "./keys.ts";
-import { viewOf } from "./record.ts";
+import { compareBytes, writeUint32 } from "./keys.ts";
 import { MAX_KEY_BYTES, type Space, type Storage } from "./storage.ts";
 
 /** How many bytes the guard adds to a key. */
@@ -39,7 +38,7 @@ export function guardKey(key: Uint8Array): Uint8Array {
   const guarded = new Uint8Array(key.length + KEY_GUARD_BYTES);
   guarded.set(key);
   const checksum = xxh32(key, 0, key.length, 0);
-  viewOf(guarded).setUint32(guarded.length - CHECKSUM_BYTES, checksum);
+  writeUint32(guarded, guarded.length - CHECKSUM_BYTES, checksum, "big-endian");
   return guarded;
 }
 

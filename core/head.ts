@@ -14,6 +14,7 @@
  * @module
  */
 
+import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
 import { assertNothingMisplaced, guardKey } from "./guarded_key.ts";
 import { numberedKey, numberedKeysEnd, readUint53, writeUint53 } from "./keys.ts";
@@ -105,10 +106,15 @@ async function neverWritten(
  *
  * @param key The key of the head.
  * @param head The head, with the version that it gets.
+ * @param arena Where the record is made.
  * @returns The change.
  */
-export function putHead(key: Uint8Array, head: Head & { readonly version: number }): Change {
-  const value = new Uint8Array(HEAD_BYTES);
+export function putHead(
+  key: Uint8Array,
+  head: Head & { readonly version: number },
+  arena: ByteArena,
+): Change {
+  const value = arena.allocate(HEAD_BYTES);
   writeUint53(value, NEXT_OFFSET, head.nextSequenceNumber, "little-endian");
   writeUint53(value, FIRST_OFFSET, head.firstSequenceNumber, "little-endian");
   sealRecord(key, value, HEAD_VERSION);

@@ -30,6 +30,14 @@ export interface AppendOptions {
   signal?: AbortSignal;
 }
 
+/** Appends of one journal object that were called and have not settled. */
+export interface JournalPending {
+  /** Messages, with those of batches. */
+  readonly messages: number;
+  /** Their encoded bytes. */
+  readonly bytes: number;
+}
+
 /** Which entries are read. */
 export interface ReadOptions {
   /** The highest sequence number, inclusive. Default: the end of the journal. */
@@ -72,6 +80,13 @@ export interface ReplayOptions extends ReadOptions {
  * ```
  */
 export interface MessageJournal<Message> extends AsyncDisposable {
+  /**
+   * What was appended through this journal object, over all its actors, and has neither resolved nor
+   * rejected: what waits for room, for others of its batch, for the commit, or is being committed.
+   * Refused calls never count. It can be read after `close()`, too.
+   */
+  readonly pending: JournalPending;
+
   /**
    * Appends a message. It is encoded before the call returns: what happens to the object afterwards
    * changes nothing. Calls for one actor take effect in the order in which they are made, awaited or
@@ -141,6 +156,87 @@ export interface MessageJournal<Message> extends AsyncDisposable {
   ): AsyncIterable<JournalEntry<Message>>;
 
   /**
+   * A stream that appends what is written to it, as by an `append` that is not awaited for each
+   * chunk: many are under way at once and share commits. So `source.pipeTo(journal.writable(id))`
+   * moves any number of messages with bounded memory.
+   *
+   * **Full** is a stream that has 16,384 messages or 4 MiB under way, or as much as
+   * `maxPendingMessages` and `maxPendingBytes` let in, if that is less. While it is not, a chunk
+   * counts for `desiredSize` only until the journal has taken it, a few microtasks; so `desiredSize`
+   * becomes 1 again and `ready` resolves, as does the chunk's `write()`. That chunk is accepted, not
+   * yet durable. While the stream is full, `desiredSize` is 0 or less and `ready` waits, until a
+   * commit has made room. The stream waits for room with either backpressure strategy, never
+   * rejects with `BACKPRESSURE`, and in a batched journal does not wait for more while it is full.
+   *
+   * **`close()`** resolves when everything that was written is durable.
+   *
+   * **An error** leaves no gap: the messages up to some chunk are in the journal, in order, and none
+   * behind it. The stream errors with that of the first chunk that is not in the journal, and once
+   * it has, nothing of it is under way any more. A chunk that cannot be encoded lets those before it
+   * be committed.
+   *
+   * **`abort(reason)`** takes back what has not begun to be committed, and resolves when the rest
+   * has settled. After it nothing more comes from this stream.
+   *
+   * @param actorId The actor.
+   * @returns The stream. It may be one of several writers of the actor, whose messages then mix.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where the actor id is bad, or
+   *   not the one that the journal is bound to.
+   * @throws {PersistenceError} `CLOSED`. The stream errors with what an append rejects with; with
+   *   `CLOSED` at the first chunk after `close()` of the journal.
+   *
+   * @example Pipe into a journal
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<number>();
+   * const source = new ReadableStream<number>({
+   *   start(controller) {
+   *     for (let reading = 0; reading < 1_000; reading++) controller.enqueue(reading);
+   *     controller.close();
+   *   },
+   * });
+   * await source.pipeTo(journal.writable("sensor-7"));
+   * console.log(await journal.getHighestSequenceNumber("sensor-7")); // 999
+   * ```
+   */
+  writable(actorId: string): WritableStream<Message>;
+
+  /**
+   * The same as {@linkcode MessageJournal.replay}, as a stream. It reads a page when an entry is asked
+   * for and it has none left, and holds no more than one.
+   *
+   * @param actorId The actor. Where it is unknown, the stream is empty.
+   * @param fromSequenceNumber The lowest sequence number, inclusive. What has been truncated is left
+   *   out.
+   * @param options Upper bound, limit and signal, which errors the stream with its reason.
+   * @returns The entries in ascending order, of those that were committed when the first one was
+   *   asked for. `cancel()` ends the reading.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT`.
+   * @throws {PersistenceError} `CLOSED`. The stream errors as the iteration of
+   *   {@linkcode MessageJournal.replay} does.
+   *
+   * @example The first three entries of a journal
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>();
+   * await journal.appendBatch("door-1", ["opened", "closed", "opened", "closed"]);
+   * const reader = journal.readable("door-1", 0, { limit: 3 }).getReader();
+   * for (let next = await reader.read(); !next.done; next = await reader.read()) {
+   *   console.log(next.value.sequenceNumber, next.value.message);
+   * }
+   * ```
+   */
+  readable(
+    actorId: string,
+    fromSequenceNumber: number,
+    options?: ReplayOptions,
+  ): ReadableStream<JournalEntry<Message>>;
+
+  /**
    * Removes the entries below a sequence number, behind all appends that were called before. The
    * removal takes effect at once, as a whole and durably; then space is given back in bounded steps.
    * The highest sequence number stays what it is. Where a crash interrupts the second part, the next
@@ -169,8 +265,8 @@ export interface MessageJournal<Message> extends AsyncDisposable {
 }
 
 /**
- * A journal whose appends wait for others: they go out when enough messages wait, or the first has
- * waited long enough, or {@linkcode BatchedMessageJournal.flush} is called, whichever comes first.
+ * A journal whose appends wait for others: they go out when enough messages wait, in number or in
+ * bytes, or the first has waited long enough, or {@linkcode BatchedMessageJournal.flush} is called, whichever comes first.
  *
  * It saves flushes where many callers append now and then, at the price of latency: a promise
  * resolves only after the batch has gone out. A plain journal, which groups what arrives during a
@@ -200,10 +296,32 @@ export interface BatchedMessageJournal<Message> extends MessageJournal<Message> 
   maxBatchSize: number;
 
   /**
+   * As soon as the messages that wait in this journal have this many bytes, encoded and together,
+   * they go out: an integer from 1 to 2^31 - 1, default 1 MiB. That is 16 full frames of 64 KiB, as
+   * they are stored: with more of them a flush costs little per byte already, and memory is better
+   * given back. It may be set at any time and holds at once.
+   */
+  maxBatchBytes: number;
+
+  /**
    * The longest time that a message waits before it goes out, in milliseconds: an integer from 0 to
    * 2^31 - 1, default 100. It may be set at any time and holds at once.
    */
   maxBatchDelayMs: number;
+
+  /**
+   * Whether the journal finds out by itself how large a batch should be and how long it should wait.
+   * Default: false. It may be set at any time and holds at once.
+   *
+   * By Little's law, the number of messages that arrive during a time is their rate times that time.
+   * So a batch is as large as what arrives during one commit, and no message waits for others longer
+   * than one commit takes; both are moving averages of what was observed. A lone caller that appends
+   * now and then does not wait at all, a burst makes batches grow. Where commits take less than a
+   * millisecond nothing waits: they group what arrives meanwhile anyway.
+   *
+   * `maxBatchSize`, `maxBatchBytes` and `maxBatchDelayMs` remain upper bounds.
+   */
+  adaptive: boolean;
 
   /**
    * Lets everything that waits go out now.
@@ -218,8 +336,15 @@ export interface BatchedMessageJournal<Message> extends MessageJournal<Message> 
 export interface BatchedJournalOptions {
   /** Binds the journal to one actor: calls for others are refused. Default: any actor. */
   actorId?: string;
-  /** See {@linkcode BatchedMessageJournal.maxBatchSize}. Default: 100. */
+  /**
+   * See {@linkcode BatchedMessageJournal.maxBatchSize}. Default: 100; with `adaptive` 2^31 - 1, that
+   * is none.
+   */
   maxBatchSize?: number;
+  /** See {@linkcode BatchedMessageJournal.maxBatchBytes}. Default: 1 MiB. */
+  maxBatchBytes?: number;
   /** See {@linkcode BatchedMessageJournal.maxBatchDelayMs}. Default: 100. */
   maxBatchDelayMs?: number;
+  /** See {@linkcode BatchedMessageJournal.adaptive}. Default: false. */
+  adaptive?: boolean;
 }

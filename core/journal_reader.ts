@@ -6,7 +6,7 @@
 
 import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
-import { openFrame, type StoredFrame, visitEntries } from "./frame.ts";
+import { FrameCursor, openFrame, type StoredFrame } from "./frame.ts";
 import { loadHead } from "./head.ts";
 import type { JournalEntry } from "./journal.ts";
 import { numberedKey, numberedKeysEnd } from "./keys.ts";
@@ -25,6 +25,61 @@ export interface ReadBounds {
   readonly to: number;
   /** At most this many entries. */
   readonly limit: number;
+}
+
+/** Where the entries of a page are. */
+interface FramePart {
+  readonly frame: StoredFrame;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Some entries, decoded one by one as they are asked for: so they need not be kept in memory. */
+export class EntryPage<Message> {
+  /** How many entries it has. */
+  readonly length: number;
+
+  readonly #codec: Codec;
+  readonly #parts: readonly FramePart[];
+  #nextPart = 0;
+  #cursor: FrameCursor | undefined;
+
+  /**
+   * @param codec What decodes the messages.
+   * @param parts Where the entries are, in order.
+   */
+  constructor(codec: Codec, parts: readonly FramePart[]) {
+    this.#codec = codec;
+    this.#parts = parts;
+    this.length = parts.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  }
+
+  /**
+   * The next entry.
+   *
+   * @returns The entry, or `undefined` where there are no more.
+   * @throws {PersistenceError} `CORRUPT`.
+   */
+  next(): JournalEntry<Message> | undefined {
+    while (!this.#cursor?.advance()) {
+      const part = this.#parts[this.#nextPart++];
+      if (!part) return undefined;
+      this.#cursor = new FrameCursor(part.frame, part.from, part.to);
+    }
+    const { sequenceNumber, timeMs, payloadStart, payloadEnd, frame } = this.#cursor;
+    const { actorId, bytes } = frame;
+    try {
+      // What was stored is what the journal's user declared it to be.
+      const message = this.#codec.decode(bytes.subarray(payloadStart, payloadEnd)) as Message;
+      return { actorId, sequenceNumber, message, timestamp: new Date(timeMs) };
+    } catch (cause) {
+      throw new PersistenceError(
+        "CORRUPT",
+        `Cannot read journal of actor "${actorId}": the message at ${sequenceNumber} cannot be decoded`,
+        { cause, actorId, sequenceNumber },
+      );
+    }
+  }
 }
 
 interface PageBounds extends ReadBounds {
@@ -73,7 +128,7 @@ export class JournalReader {
     actorId: string,
     key: Uint8Array,
     bounds: ReadBounds,
-  ): AsyncGenerator<JournalEntry<Message>[]> {
+  ): AsyncGenerator<EntryPage<Message>> {
     const head = await loadHead(this.#storage, actorId, key);
     const begin = Math.max(bounds.from, head.firstSequenceNumber);
     const last = Math.min(bounds.to, head.nextSequenceNumber - 1);
@@ -107,54 +162,29 @@ export class JournalReader {
     actorId: string,
     key: Uint8Array,
     { from, to, limit, maxBytes, insideFrame }: PageBounds,
-  ): Promise<JournalEntry<Message>[]> {
+  ): Promise<EntryPage<Message>> {
     const stored = await this.#storage.scan("entries", {
       start: numberedKey(key, from),
       end: numberedKeysEnd(key),
       maxEntries: Math.min(limit, MAX_PAGE_FRAMES),
       maxBytes,
     });
-    const page: JournalEntry<Message>[] = [];
+    const last = Math.min(to, from + limit - 1);
+    const parts: FramePart[] = [];
     let next = from;
     for (const { key: frameKey, value } of stored) {
-      if (page.length >= limit || next > to) break;
+      if (next > last) break;
       const frame = openFrame(actorId, frameKey, value);
-      const fits = insideFrame && page.length === 0
+      const fits = insideFrame && parts.length === 0
         ? frame.firstSequenceNumber <= next
         : frame.firstSequenceNumber === next;
       // The page ends before the hole; the next one then begins at it, and finds out what it is.
       if (!fits) break;
-      const end = Math.min(to, frame.lastSequenceNumber, next + limit - page.length - 1);
-      this.#decodeInto(page, frame, next, end);
+      const end = Math.min(last, frame.lastSequenceNumber);
+      parts.push({ frame, from: next, to: end });
       next = end + 1;
     }
-    return page;
-  }
-
-  #decodeInto<Message>(
-    page: JournalEntry<Message>[],
-    frame: StoredFrame,
-    from: number,
-    to: number,
-  ): void {
-    const { actorId } = frame;
-    visitEntries(frame, from, to, (sequenceNumber, timeMs, payload) => {
-      const message = this.#decode<Message>(actorId, sequenceNumber, payload);
-      page.push({ actorId, sequenceNumber, message, timestamp: new Date(timeMs) });
-    });
-  }
-
-  #decode<Message>(actorId: string, sequenceNumber: number, payload: Uint8Array): Message {
-    try {
-      // What was stored is what the journal's user declared it to be.
-      return this.#codec.decode(payload) as Message;
-    } catch (cause) {
-      throw new PersistenceError(
-        "CORRUPT",
-        `Cannot read journal of actor "${actorId}": the message at ${sequenceNumber} cannot be decoded`,
-        { cause, actorId, sequenceNumber },
-      );
-    }
+    return new EntryPage(this.#codec, parts);
   }
 
   /** Where the journal begins now, if that is why an entry is not there; otherwise it is a hole. */

@@ -26,6 +26,9 @@ const DEFAULT_MAX_MESSAGE_BYTES = 16 * MIB;
 const DEFAULT_MAX_SNAPSHOT_BYTES = 256 * MIB;
 const DEFAULT_MAX_PENDING_MESSAGES = 100_000;
 const DEFAULT_MAX_PENDING_BYTES = 64 * MIB;
+/** What a writable stream has under way: enough that commits are large while the next is filled. */
+const STREAM_MESSAGES = 16_384;
+const STREAM_BYTES = 4 * MIB;
 /** LMDB and JavaScript engines alike have their limits at 2 GiB; stay well below. */
 const MAX_VALUE_BYTES = 2 ** 30;
 const CODEC_NAME = /^[a-z0-9._+-]{1,64}$/;
@@ -55,7 +58,10 @@ export interface ProviderOptions {
   /**
    * What happens to an append that would exceed these limits: it waits for room in call order
    * (`"wait"`), or it rejects with `BACKPRESSURE` (`"reject"`). An append that waits holds a copy of
-   * its encoded message, so await your appends, or limit how many you start. Default: `"wait"`.
+   * its encoded message, so with `"wait"`, too, it rejects with `BACKPRESSURE` where 10 times
+   * `maxPendingMessages` messages or 10 times `maxPendingBytes` bytes already wait for room, over all
+   * callers. Await your appends, or write to `journal.writable()`, which is never refused: it holds
+   * back its source instead. Default: `"wait"`.
    */
   backpressure?: BackpressureStrategy;
 }
@@ -115,6 +121,10 @@ export class PersistenceProvider implements AsyncDisposable {
         maxBatchBytes: limits.maxPendingBytes,
       }),
       truncation: new Truncation(storage, this.#queue),
+      streamWindow: {
+        messages: Math.min(limits.maxPendingMessages, STREAM_MESSAGES),
+        bytes: Math.min(limits.maxPendingBytes, STREAM_BYTES),
+      },
       assertOpen,
     };
     this.#snapshots = {
@@ -199,10 +209,11 @@ export class PersistenceProvider implements AsyncDisposable {
   }
 
   /**
-   * Creates a journal whose appends wait for others, up to a number and a delay.
+   * Creates a journal whose appends wait for others, up to a number, a size and a delay.
    *
    * @typeParam Message What is stored in it.
-   * @param options Binding to one actor, size (default 100) and delay (default 100 ms).
+   * @param options Binding to one actor, number of messages (default 100), bytes (default 1 MiB) and
+   *   delay (default 100 ms), or `adaptive`.
    * @returns The journal.
    * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
    * @throws {PersistenceError} `CLOSED`.

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { ActorQueue, AppendOrigin } from "./actor_queue.ts";
+import type { ActorQueue, AppendOrigin, Settlement } from "./actor_queue.ts";
 import { checkInteger, checkOptions, checkSequenceNumber, checkSignal } from "./arguments.ts";
-import { BatchPolicy } from "./batch_policy.ts";
+import { type BatchLimits, BatchPolicy } from "./batch_policy.ts";
 import type { CommitQueue } from "./commit_queue.ts";
 import { ArgumentRangeError, ArgumentTypeError, PersistenceError } from "./errors.ts";
 import type {
@@ -14,13 +14,16 @@ import type {
   BatchedJournalOptions,
   BatchedMessageJournal,
   JournalEntry,
+  JournalPending,
   MessageJournal,
   ReadOptions,
   ReplayOptions,
 } from "./journal.ts";
-import type { JournalReader, ReadBounds } from "./journal_reader.ts";
+import type { EntryPage, JournalReader, ReadBounds } from "./journal_reader.ts";
+import { AppendSink, EntrySource, type StreamWindow } from "./journal_streams.ts";
 import { actorKey } from "./keys.ts";
 import type { MessageEncoder } from "./message_encoder.ts";
+import { Replay } from "./replay.ts";
 import { Settlements } from "./settlements.ts";
 import type { Truncation } from "./truncation.ts";
 
@@ -30,12 +33,15 @@ export interface JournalServices {
   readonly reader: JournalReader;
   readonly encoder: MessageEncoder;
   readonly truncation: Truncation;
+  /** How much each writable stream may have under way. */
+  readonly streamWindow: StreamWindow;
   /** Throws `CLOSED` once the provider is being closed. */
   readonly assertOpen: (operation: string) => void;
 }
 
 const DEFAULT_BATCH_SIZE = 100;
 const DEFAULT_BATCH_DELAY_MS = 100;
+const DEFAULT_BATCH_BYTES = 2 ** 20;
 const MAX_INT32 = 2 ** 31 - 1;
 const NO_OPTIONS: AppendOptions = {};
 
@@ -60,7 +66,17 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
     if (boundTo !== undefined) actorKey(boundTo, "create journal");
     this.#services = services;
     this.#boundTo = boundTo;
-    this.#origin = { settlements: this.settlements, batchPolicy };
+    this.#origin = {
+      settlements: this.settlements,
+      pending: { messages: 0, bytes: 0 },
+      batchPolicy,
+      isBounded: false,
+    };
+  }
+
+  /** See {@linkcode MessageJournal.pending}. */
+  get pending(): JournalPending {
+    return { ...this.#origin.pending };
   }
 
   /** See {@linkcode MessageJournal.append}. */
@@ -102,30 +118,46 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
     const bounds = checkBounds(actorId, fromSequenceNumber, options);
     const entries: JournalEntry<Message>[] = [];
     for await (const page of this.#services.reader.pages<Message>(actorId, key, bounds)) {
-      for (const entry of page) entries.push(entry);
+      for (let entry = page.next(); entry; entry = page.next()) entries.push(entry);
     }
     return entries;
   }
 
   /** See {@linkcode MessageJournal.replay}. */
-  async *replay(
+  replay(
     actorId: string,
     fromSequenceNumber: number,
     options: ReplayOptions = {},
-  ): AsyncGenerator<JournalEntry<Message>> {
-    const key = this.#check(actorId, "replay");
-    const bounds = checkBounds(actorId, fromSequenceNumber, options);
-    const { signal } = options;
-    checkSignal(signal, `replay actor "${actorId}"`);
-    signal?.throwIfAborted();
-    for await (const page of this.#services.reader.pages<Message>(actorId, key, bounds)) {
-      for (const entry of page) {
-        signal?.throwIfAborted();
-        yield entry;
-      }
-      // The next page needs the storage, which may be gone by the time it is asked for.
-      this.#check(actorId, "replay");
-    }
+  ): AsyncIterable<JournalEntry<Message>> {
+    return new Replay(() => this.#openPages(actorId, fromSequenceNumber, options), options?.signal);
+  }
+
+  /** See {@linkcode MessageJournal.writable}. */
+  writable(actorId: string): WritableStream<Message> {
+    this.#check(actorId, "write");
+    const origin = { ...this.#origin, isBounded: true };
+    const target = {
+      start: (message: Message, signal: AbortSignal | undefined, settlement: Settlement) => {
+        this.assertOpen("append");
+        const run = this.#services.encoder.encode(actorId, message);
+        const options = signal ? { signal } : NO_OPTIONS;
+        this.#services.queue.startAppend(actorId, run, options, origin, settlement);
+        return run.bytes.length;
+      },
+      release: () => origin.batchPolicy?.release(),
+    };
+    return new WritableStream(new AppendSink<Message>(target, this.#services.streamWindow));
+  }
+
+  /** See {@linkcode MessageJournal.readable}. */
+  readable(
+    actorId: string,
+    fromSequenceNumber: number,
+    options: ReplayOptions = {},
+  ): ReadableStream<JournalEntry<Message>> {
+    const pages = this.#openPages(actorId, fromSequenceNumber, options);
+    const source = new EntrySource(pages, options.signal);
+    return new ReadableStream(source, { highWaterMark: 0 });
   }
 
   /** See {@linkcode MessageJournal.truncateBefore}. */
@@ -151,6 +183,30 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
   /** Closes the journal. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #openPages(
+    actorId: string,
+    fromSequenceNumber: number,
+    options: ReplayOptions,
+  ): AsyncGenerator<EntryPage<Message>> {
+    const key = this.#check(actorId, "replay");
+    const bounds = checkBounds(actorId, fromSequenceNumber, options);
+    checkSignal(options.signal, `replay actor "${actorId}"`);
+    options.signal?.throwIfAborted();
+    return this.#pages(actorId, key, bounds);
+  }
+
+  async *#pages(
+    actorId: string,
+    key: Uint8Array,
+    bounds: ReadBounds,
+  ): AsyncGenerator<EntryPage<Message>> {
+    for await (const page of this.#services.reader.pages<Message>(actorId, key, bounds)) {
+      yield page;
+      // The next page needs the storage, which may be gone by the time it is asked for.
+      this.#check(actorId, "replay");
+    }
   }
 
   async #close(): Promise<void> {
@@ -204,13 +260,13 @@ export class BatchingJournal<Message> extends QueuedJournal<Message>
 
   /**
    * @param services What journals of one provider share.
-   * @param options Binding, size and delay.
+   * @param options Binding and batch policy.
    */
   constructor(services: JournalServices, options: BatchedJournalOptions = {}) {
     checkOptions(options, "create journal");
     const policy = new BatchPolicy<ActorQueue>(
-      checkBatchSize(options.maxBatchSize ?? DEFAULT_BATCH_SIZE),
-      checkBatchDelay(options.maxBatchDelayMs ?? DEFAULT_BATCH_DELAY_MS),
+      checkBatchLimits(options),
+      services.queue.commitTime,
       (actors) => services.queue.release(actors),
     );
     super(services, options.actorId, policy);
@@ -219,20 +275,38 @@ export class BatchingJournal<Message> extends QueuedJournal<Message>
 
   /** See {@linkcode BatchedMessageJournal.maxBatchSize}. */
   get maxBatchSize(): number {
-    return this.#policy.maxSize;
+    return this.#policy.limits.maxSize;
   }
 
   set maxBatchSize(messages: number) {
-    this.#policy.maxSize = checkBatchSize(messages);
+    this.#policy.change({ maxSize: checkBatchSize(messages) });
+  }
+
+  /** See {@linkcode BatchedMessageJournal.maxBatchBytes}. */
+  get maxBatchBytes(): number {
+    return this.#policy.limits.maxBytes;
+  }
+
+  set maxBatchBytes(bytes: number) {
+    this.#policy.change({ maxBytes: checkBatchBytes(bytes) });
   }
 
   /** See {@linkcode BatchedMessageJournal.maxBatchDelayMs}. */
   get maxBatchDelayMs(): number {
-    return this.#policy.maxDelayMs;
+    return this.#policy.limits.maxDelayMs;
   }
 
   set maxBatchDelayMs(milliseconds: number) {
-    this.#policy.maxDelayMs = checkBatchDelay(milliseconds);
+    this.#policy.change({ maxDelayMs: checkBatchDelay(milliseconds) });
+  }
+
+  /** See {@linkcode BatchedMessageJournal.adaptive}. */
+  get adaptive(): boolean {
+    return this.#policy.limits.adaptive;
+  }
+
+  set adaptive(adaptive: boolean) {
+    this.#policy.change({ adaptive: checkAdaptive(adaptive) });
   }
 
   /** See {@linkcode BatchedMessageJournal.flush}. */
@@ -253,10 +327,32 @@ function checkBounds(actorId: string, from: number, options: ReadOptions): ReadB
   return { from, to, limit };
 }
 
+function checkBatchLimits(options: BatchedJournalOptions): BatchLimits {
+  const adaptive = checkAdaptive(options.adaptive ?? false);
+  const defaultSize = adaptive ? MAX_INT32 : DEFAULT_BATCH_SIZE;
+  return {
+    maxSize: checkBatchSize(options.maxBatchSize ?? defaultSize),
+    maxBytes: checkBatchBytes(options.maxBatchBytes ?? DEFAULT_BATCH_BYTES),
+    maxDelayMs: checkBatchDelay(options.maxBatchDelayMs ?? DEFAULT_BATCH_DELAY_MS),
+    adaptive,
+  };
+}
+
 function checkBatchSize(messages: number): number {
   return checkInteger(messages, "maxBatchSize", 1, MAX_INT32, "set batch policy");
 }
 
+function checkBatchBytes(bytes: number): number {
+  return checkInteger(bytes, "maxBatchBytes", 1, MAX_INT32, "set batch policy");
+}
+
 function checkBatchDelay(milliseconds: number): number {
   return checkInteger(milliseconds, "maxBatchDelayMs", 0, MAX_INT32, "set batch policy");
+}
+
+function checkAdaptive(adaptive: boolean): boolean {
+  if (typeof adaptive === "boolean") return adaptive;
+  throw new ArgumentTypeError(
+    `Cannot set batch policy: adaptive must be a boolean, not ${typeof adaptive}`,
+  );
 }

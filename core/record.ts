@@ -15,6 +15,7 @@
 
 import { checksumOf } from "./checksum.ts";
 import { PersistenceError, type PersistenceErrorDetails } from "./errors.ts";
+import { readUint32, writeUint32 } from "./keys.ts";
 
 /** The length of the envelope: the content begins here. */
 export const RECORD_HEADER_BYTES = 5;
@@ -30,7 +31,7 @@ const CHECKSUM_BYTES = 4;
  */
 export function sealRecord(key: Uint8Array, record: Uint8Array, version: number): void {
   record[CHECKSUM_BYTES] = version;
-  viewOf(record).setUint32(0, checksumOf(key, record, CHECKSUM_BYTES), true);
+  writeUint32(record, 0, checksumOf(key, record, CHECKSUM_BYTES), "little-endian");
 }
 
 /**
@@ -58,7 +59,7 @@ export function verifyRecord(
       details,
     );
   }
-  if (viewOf(record).getUint32(0, true) !== checksumOf(key, record, CHECKSUM_BYTES)) {
+  if (readUint32(record, 0, "little-endian") !== checksumOf(key, record, CHECKSUM_BYTES)) {
     throw new PersistenceError(
       "CORRUPT",
       `Cannot read ${subject}: the checksum does not fit`,
@@ -73,14 +74,4 @@ export function verifyRecord(
       details,
     );
   }
-}
-
-/**
- * A view for reading and writing integers.
- *
- * @param bytes The bytes.
- * @returns A view on them.
- */
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

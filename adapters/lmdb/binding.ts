@@ -75,7 +75,12 @@ export interface LmdbBinding {
  * and kill tests: the defaults of `lmdb` (overlapping sync) are faster in parts, but a power loss can
  * undo what they have acknowledged, and a failed flush may go unnoticed.
  */
-const DURABLE_SETTINGS = { overlappingSync: false, eventTurnBatching: false } as const;
+const DURABLE_SETTINGS = {
+  overlappingSync: false,
+  eventTurnBatching: false,
+  // The second batch of a commit makes it begin: see `SharedEnvironment`.
+  txnStartThreshold: 1,
+} as const;
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
 /**

@@ -160,42 +160,45 @@ export class SharedEnvironment {
   }
 
   async #write(groups: readonly WriteGroup[]): Promise<boolean[]> {
-    const outcomes: Promise<boolean>[][] = [];
+    const levels: Promise<boolean>[] = [];
     const committed = this.#binding.root.batch(() => {
       // Nothing in here may throw: what came before would be committed.
-      for (const group of groups) outcomes.push(this.#apply(group));
+      for (const group of groups) this.#apply(group, levels);
     });
     // All of them reject together, so all need to be watched.
-    const settled = await Promise.allSettled([committed, ...outcomes.flat()]);
-    for (const result of settled) if (result.status === "rejected") throw result.reason;
-    const applied: boolean[] = [];
-    for (const levels of outcomes) applied.push((await Promise.all(levels)).every(Boolean));
-    return applied;
+    // With a second batch behind it, `lmdb` begins at once, in its own thread. Otherwise it begins
+    // when the event loop turns, and a caller who encodes meanwhile keeps that from happening. Both
+    // are one transaction.
+    const started = this.#binding.root.batch(() => {});
+    const [holds] = await Promise.all([Promise.all(levels), committed, started]);
+    let level = 0;
+    return groups.map(({ conditions }) => {
+      const first = level;
+      level += conditions.length;
+      return holds.slice(first, level).every(Boolean);
+    });
   }
 
   /**
    * Puts a group into the batch: its changes within its innermost condition. A level says true also
    * where one around it failed, so a group has applied where all its levels say true.
    */
-  #apply(group: WriteGroup): Promise<boolean>[] {
-    const levels: Promise<boolean>[] = [];
+  #apply({ conditions, changes }: WriteGroup, levels: Promise<boolean>[]): void {
+    const first = levels.length;
     const enter = (depth: number): void => {
-      const condition = group.conditions[depth];
+      const condition = conditions[depth];
       if (!condition) {
-        for (const change of group.changes) this.#change(change);
+        for (const change of changes) this.#change(change);
         return;
       }
       const { space, key, version } = condition;
       const database = this.#binding.databases[space];
       const next = () => enter(depth + 1);
-      levels.push(
-        version === undefined
-          ? database.ifNoExists(key, next)
-          : database.ifVersion(key, version, next),
-      );
+      levels[first + depth] = version === undefined
+        ? database.ifNoExists(key, next)
+        : database.ifVersion(key, version, next);
     };
     enter(0);
-    return levels;
   }
 
   #change(change: Change): void {

@@ -31,7 +31,7 @@ export type BatchRun = (
  * A batch size, with a delay so long that a test ends before: what goes out all the same goes out
  * for another reason.
  */
-export function patience(maxBatchSize: number): Required<Omit<BatchedJournalOptions, "actorId">> {
+export function patience(maxBatchSize: number): { maxBatchSize: number; maxBatchDelayMs: number } {
   return { maxBatchSize, maxBatchDelayMs: 10 * 60_000 };
 }
 

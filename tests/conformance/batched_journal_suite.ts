@@ -1,3 +1,8 @@
+import {
+  describeAdaptiveBatching,
+  describeBatchBytes,
+  describeBatchedStream,
+} from "./batch_adaptive_cases.ts";
 import { describeBatchCompany, describeFlush } from "./batch_flush_cases.ts";
 import { describeBatchDelay, describeBatchSize } from "./batch_policy_cases.ts";
 import { BATCHED } from "./journal_fixture.ts";
@@ -6,7 +11,7 @@ import type { ConformanceOptions } from "./types.ts";
 
 /**
  * Registers the cases about batched journals on the storage under test: everything that holds of
- * journals, and batch size, delay and `flush`.
+ * journals, and batch size, bytes, delay, adaptive batches and `flush`.
  *
  * @param options The test runner and the storage under test.
  *
@@ -40,6 +45,9 @@ export function describeBatchedJournal(options: ConformanceOptions): void {
   describeJournalKind(options, BATCHED);
   describeBatchSize(options);
   describeBatchDelay(options);
+  describeBatchBytes(options);
+  describeAdaptiveBatching(options);
+  describeBatchedStream(options);
   describeFlush(options);
   describeBatchCompany(options);
 }

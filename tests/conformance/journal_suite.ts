@@ -10,8 +10,11 @@ import { describeAbort, describeExpectation } from "./journal_expectation_cases.
 import { describeFailure } from "./journal_failure_cases.ts";
 import { type JournalKind, PLAIN } from "./journal_fixture.ts";
 import { describeBackpressure, describeConcurrency } from "./journal_order_cases.ts";
+import { describePending } from "./journal_pending_cases.ts";
 import { describeReading, describeReplay } from "./journal_read_cases.ts";
+import { describeReadable, describeWritable } from "./journal_stream_cases.ts";
 import { describeTruncation } from "./journal_truncate_cases.ts";
+import { describeTruncationSteps } from "./journal_truncate_step_cases.ts";
 import type { ConformanceOptions } from "./types.ts";
 
 /**
@@ -66,10 +69,14 @@ export function describeJournalKind(options: ConformanceOptions, kind: JournalKi
   describeReading(options, kind);
   describeReplay(options, kind);
   describeTruncation(options, kind);
+  describeTruncationSteps(options, kind);
   describeBadArguments(options, kind);
   describeActorIds(options, kind);
   describeClosing(options, kind);
   describeConcurrency(options, kind);
   describeBackpressure(options, kind);
+  describePending(options, kind);
+  describeWritable(options, kind);
+  describeReadable(options, kind);
   describeFailure(options, kind);
 }

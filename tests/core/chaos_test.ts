@@ -9,6 +9,8 @@ import { type ChaosRates, ChaosStorage } from "./chaos_storage.ts";
 
 const ROUNDS = Number(globalThis.process?.env?.CHAOS_ROUNDS ?? 120);
 const ACTORS = ["a", "b", "c"];
+/** Streams write to this one, which is never truncated, so that all that they wrote can be found. */
+const STREAMED = "streamed";
 
 interface Call {
   readonly actorId: string;
@@ -21,10 +23,20 @@ interface Call {
   readonly outcome: Promise<number | Error>;
 }
 
+interface Stream {
+  /** What was written to it, up to a chunk that cannot be encoded. */
+  readonly messages: readonly number[];
+  readonly isBroken: boolean;
+  readonly isAborted: boolean;
+  /** What `closed` of its writer rejects with, or `undefined`. */
+  readonly error: unknown;
+}
+
 /** Several providers on one storage, as several processes would have, with several journals each. */
 class Chaos {
   readonly #random: Random;
   readonly #calls: Call[] = [];
+  readonly #streams: Promise<Stream>[] = [];
   readonly #others: Promise<unknown>[] = [];
   /** The number behind the highest one that has been acknowledged so far. */
   readonly #acknowledged = new Map<string, number>();
@@ -43,6 +55,10 @@ class Chaos {
           maxBatchSize: 1 + random.below(8),
           maxBatchDelayMs: random.below(3),
         }),
+        provider.createBatchedMessageJournal<number>({
+          adaptive: true,
+          maxBatchBytes: 1 + random.below(40),
+        }),
       ]);
     }
   }
@@ -53,11 +69,10 @@ class Chaos {
       if (this.#random.below(4) === 0) await undefined;
       if (this.#random.below(40) === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    for (const [, , batched] of this.#journals) {
-      if (batched && "flush" in batched) {
-        this.#watch((batched as BatchedMessageJournal<number>).flush());
-      }
+    for (const journal of this.#journals.flat()) {
+      if (isBatched(journal)) this.#watch(journal.flush());
     }
+    await Promise.all(this.#streams);
     await Promise.all(this.#calls.map(({ outcome }) => outcome));
     await Promise.all(this.#others);
   }
@@ -70,13 +85,44 @@ class Chaos {
     if (!journal || !actorId) return;
     const choice = this.#random.below(20);
     if (choice === 0) this.#truncate(journal, actorId);
-    else if (choice === 1 && "flush" in journal) {
-      this.#watch((journal as BatchedMessageJournal<number>).flush());
-    } else if (choice === 2 && "flush" in journal) {
-      (journal as BatchedMessageJournal<number>).maxBatchSize = 1 + this.#random.below(10);
-      (journal as BatchedMessageJournal<number>).maxBatchDelayMs = this.#random.below(5);
-    } else if (choice === 3) this.#watch(journal.readFrom(actorId, 0).then(assertConsecutive));
+    else if (choice === 1 && isBatched(journal)) this.#watch(journal.flush());
+    else if (choice === 2 && isBatched(journal)) this.#changePolicy(journal);
+    else if (choice === 3) this.#watch(journal.readFrom(actorId, 0).then(assertConsecutive));
+    else if (choice === 4) this.#streams.push(this.#stream(journal));
+    else if (choice === 5) this.#append(journal, provider, STREAMED);
     else this.#append(journal, provider, actorId);
+  }
+
+  #changePolicy(journal: BatchedMessageJournal<number>): void {
+    const choice = this.#random.below(4);
+    if (choice === 0) journal.maxBatchSize = 1 + this.#random.below(10);
+    else if (choice === 1) journal.maxBatchBytes = 1 + this.#random.below(50);
+    else if (choice === 2) journal.maxBatchDelayMs = this.#random.below(5);
+    else journal.adaptive = !journal.adaptive;
+  }
+
+  async #stream(journal: MessageJournal<number>): Promise<Stream> {
+    const writer = journal.writable(STREAMED).getWriter();
+    const closed = writer.closed.then(() => undefined, (error: unknown) => error);
+    const written: Promise<unknown>[] = [];
+    const messages: number[] = [];
+    const ending = this.#random.below(4);
+    for (let left = this.#random.below(30); left > 0; left--) {
+      const message = this.#messages++;
+      messages.push(message);
+      written.push(writer.write(message).catch(ignore));
+      if (this.#random.below(2) === 0) await writer.ready.catch(ignore);
+    }
+    const isBroken = ending === 0;
+    if (isBroken) {
+      // No number, and nothing else that can be encoded either.
+      written.push(writer.write(ignore as unknown as number).catch(ignore));
+      written.push(writer.write(this.#messages++).catch(ignore));
+    }
+    const isAborted = ending === 1;
+    await (isAborted ? writer.abort(new Error("aborted")) : writer.close()).catch(ignore);
+    await Promise.all(written);
+    return { messages, isBroken, isAborted, error: await closed };
   }
 
   #append(journal: MessageJournal<number>, provider: number, actorId: string): void {
@@ -130,7 +176,11 @@ class Chaos {
 
   /** Compares what was promised with what is there. */
   async check(journal: MessageJournal<number>): Promise<void> {
-    for (const actorId of ACTORS) {
+    assert.deepEqual(
+      this.#journals.flat().map(({ pending }) => pending),
+      this.#journals.flat().map(() => ({ messages: 0, bytes: 0 })),
+    );
+    for (const actorId of [...ACTORS, STREAMED]) {
       const entries = await journal.readFrom(actorId, 0);
       assertConsecutive(entries);
       const next = (await journal.getHighestSequenceNumber(actorId)) + 1;
@@ -138,8 +188,29 @@ class Chaos {
       assert.equal(first + entries.length, next);
       assert.ok(first >= (this.#truncatedTo.get(actorId) ?? 0), "truncated");
       const stored = new Map(entries.map((entry) => [entry.sequenceNumber, entry.message]));
-      await this.#checkCalls(actorId, first, next, stored);
+      const streamed = actorId === STREAMED ? await this.#checkStreams([...stored.values()]) : 0;
+      await this.#checkCalls(actorId, first, next - streamed, stored);
     }
+  }
+
+  /** What a stream wrote is there in order and without a gap; all of it where it was closed. */
+  async #checkStreams(stored: readonly number[]): Promise<number> {
+    let found = 0;
+    for (const { messages, isBroken, isAborted, error } of await Promise.all(this.#streams)) {
+      const own = new Set(messages);
+      const durable = stored.filter((message) => own.has(message));
+      assert.deepEqual(durable, messages.slice(0, durable.length), "no gap in a stream");
+      found += durable.length;
+      if (error === undefined) {
+        assert.ok(!isBroken && !isAborted);
+        assert.equal(durable.length, messages.length, "all of a closed stream");
+      } else if (error instanceof PersistenceError && error.code === "UNENCODABLE") {
+        assert.ok(isBroken);
+        assert.equal(durable.length, messages.length, "all before the broken chunk");
+      } else if (error instanceof PersistenceError) assert.equal(error.code, "STORAGE_FAILED");
+      else assert.ok(isAborted, String(error));
+    }
+    return found;
   }
 
   async #checkCalls(
@@ -171,6 +242,14 @@ class Chaos {
   }
 }
 
+function isBatched(journal: MessageJournal<number>): journal is BatchedMessageJournal<number> {
+  return "flush" in journal;
+}
+
+function ignore(): void {
+  // The outcome of the stream tells.
+}
+
 function assertConsecutive(entries: readonly { sequenceNumber: number }[]): void {
   entries.forEach((entry, index) => {
     assert.equal(entry.sequenceNumber, (entries[0]?.sequenceNumber ?? 0) + index);
@@ -179,7 +258,8 @@ function assertConsecutive(entries: readonly { sequenceNumber: number }[]): void
 
 function assertRefusedRightly(call: Call, error: Error): void {
   if (error instanceof PersistenceError) {
-    assert.ok(error.code === "STORAGE_FAILED" || error.code === "CONFLICT", error.message);
+    const codes = ["STORAGE_FAILED", "CONFLICT", "BACKPRESSURE"];
+    assert.ok(codes.includes(error.code), error.message);
     if (error.code === "CONFLICT") assert.notEqual(error.actualSequenceNumber, call.expected);
   } else {
     assert.ok(call.aborted && error.message === "aborted", String(error));

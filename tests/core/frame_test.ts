@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { ByteArena } from "../../core/byte_arena.ts";
 import { PersistenceError } from "../../core/errors.ts";
 import {
   FRAME_MAX_ENTRIES,
   FRAME_TARGET_BYTES,
+  FrameCursor,
   OpenFrame,
   openFrame,
-  visitEntries,
 } from "../../core/frame.ts";
 import { actorKey, numberedKey } from "../../core/keys.ts";
 import { sealRecord } from "../../core/record.ts";
@@ -28,16 +29,18 @@ const entries = fc.array(
 ).map((list) => list.sort((a, b) => a.timeMs - b.timeMs));
 
 function frameOf(list: readonly Entry[]): OpenFrame {
-  const frame = new OpenFrame(list[0]?.timeMs ?? 0, 0);
+  const frame = new OpenFrame(list[0]?.timeMs ?? 0, 0, new ByteArena());
   for (const { payload, timeMs } of list) frame.append(payload, 0, payload.length, timeMs);
   return frame;
 }
 
 function readAll(key: Uint8Array, bytes: Uint8Array, from = 0, to = Infinity) {
   const read: (Entry & { number: number })[] = [];
-  visitEntries(openFrame("actor", key, bytes), from, to, (number, timeMs, payload) => {
-    read.push({ number, timeMs, payload: new Uint8Array(payload) });
-  });
+  const cursor = new FrameCursor(openFrame("actor", key, bytes), from, to);
+  while (cursor.advance()) {
+    const { sequenceNumber: number, timeMs, payloadStart, payloadEnd } = cursor;
+    read.push({ number, timeMs, payload: bytes.slice(payloadStart, payloadEnd) });
+  }
   return read;
 }
 
@@ -63,7 +66,7 @@ test("a frame can be sealed again for another place", () => {
 });
 
 test("a frame with only some of the entries has just those", () => {
-  const frame = new OpenFrame(10, 0);
+  const frame = new OpenFrame(10, 0, new ByteArena());
   for (let index = 0; index < 6; index++) frame.append(new Uint8Array([index]), 0, 1, 10 + index);
   const key = numberedKey(actor, 2);
   const kept = frame.filter((index) => index % 2 === 1);
@@ -76,12 +79,12 @@ test("a frame with only some of the entries has just those", () => {
 
 test("a frame takes no more than its limits allow, but any first entry", () => {
   const large = new Uint8Array(3 * FRAME_TARGET_BYTES);
-  const frame = new OpenFrame(1_000, 0);
+  const frame = new OpenFrame(1_000, 0, new ByteArena());
   assert.ok(frame.accepts(large.length, 1_000));
   frame.append(large, 0, large.length, 1_000);
   assert.ok(!frame.accepts(1, 1_000));
 
-  const counted = new OpenFrame(1_000, 0);
+  const counted = new OpenFrame(1_000, 0, new ByteArena());
   for (let count = 0; count < FRAME_MAX_ENTRIES; count++) {
     assert.ok(counted.accepts(0, 1_000));
     counted.append(large, 0, 0, 1_000);
@@ -90,7 +93,7 @@ test("a frame takes no more than its limits allow, but any first entry", () => {
 });
 
 test("a frame takes no entry from a clock that was set back or far forward", () => {
-  const frame = new OpenFrame(1_000, 0);
+  const frame = new OpenFrame(1_000, 0, new ByteArena());
   frame.append(new Uint8Array(1), 0, 1, 1_000);
   assert.ok(frame.accepts(1, 1_000));
   assert.ok(!frame.accepts(1, 999));

@@ -18,6 +18,11 @@ test("processes: four append to the same actor", () => appendTogether(4, () => C
 
 test("processes: four append to the same actors", () => appendTogether(4, () => COMMON_ACTORS));
 
+test("processes: eight append to the same actors", () => appendTogether(8, () => COMMON_ACTORS));
+
+test("processes: eight append to actors of their own", () =>
+  appendTogether(8, (writer) => [`${writer}-1`, `${writer}-2`]));
+
 test("processes: four append to actors of their own", () =>
   appendTogether(4, (writer) => [`${writer}-1`, `${writer}-2`]));
 
