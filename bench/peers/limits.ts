@@ -1,0 +1,40 @@
+// What no store can beat: encoding and decoding alone, with the codec that all use.
+import type { Context } from "../context.ts";
+import type { Contestant } from "../measure.ts";
+import { circulate, encodeAll, type MessageBytes } from "../messages.ts";
+
+/** Encodes each message, and stores nothing. */
+export function encodingAlone(
+  context: Context,
+  bytes: MessageBytes,
+): Contestant {
+  const next = circulate(context.messages(bytes));
+  let total = 0;
+  return {
+    name: "encoding alone",
+    run(operations) {
+      for (let index = 0; index < operations; index++) {
+        total += context.codec.encode(next()).length;
+      }
+      if (total === 0) throw new Error("Nothing was encoded");
+    },
+  };
+}
+
+/** Decodes each message from memory. */
+export function decodingAlone(
+  context: Context,
+  bytes: MessageBytes,
+): Contestant {
+  const next = circulate(encodeAll(context.codec, context.messages(bytes)));
+  let found = 0;
+  return {
+    name: "decoding alone",
+    run(operations) {
+      for (let index = 0; index < operations; index++) {
+        if (context.codec.decode(next()) !== undefined) found++;
+      }
+      if (found === 0) throw new Error("Nothing was decoded");
+    },
+  };
+}

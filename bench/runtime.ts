@@ -1,0 +1,28 @@
+// The runtime that this runs on.
+import process from "node:process";
+import type { LmdbProviderOptions } from "../adapters/lmdb/provider.ts";
+import type { PersistenceProvider } from "../mod.ts";
+
+/** Its name. */
+export const runtime: "node" | "bun" | "deno" = "Deno" in globalThis
+  ? "deno"
+  : "Bun" in globalThis
+  ? "bun"
+  : "node";
+
+/** Its version. */
+export const runtimeVersion: string = process.versions[runtime] ?? "";
+
+const entryPoints = {
+  node: () => import("../adapters/node.ts"),
+  bun: () => import("../adapters/bun.ts"),
+  deno: () => import("../adapters/deno.ts"),
+};
+
+/** Opens a provider with the entry point for this runtime. */
+export async function openProvider(
+  options: LmdbProviderOptions,
+): Promise<PersistenceProvider> {
+  const { LmdbPersistenceProvider } = await entryPoints[runtime]();
+  return await LmdbPersistenceProvider.open(options);
+}

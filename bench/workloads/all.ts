@@ -1,0 +1,28 @@
+// All workloads, in the order in which they are run.
+import { actors } from "./actors.ts";
+import { bulk } from "./bulk.ts";
+import { flights } from "./flights.ts";
+import { micro } from "./micro.ts";
+import { mixed } from "./mixed.ts";
+import { recovery } from "./recovery.ts";
+import { replay } from "./replay.ts";
+import { sequential } from "./sequential.ts";
+import { sizes } from "./sizes.ts";
+import { snapshots } from "./snapshots.ts";
+import { unawaited } from "./unawaited.ts";
+import type { Workload } from "./workload.ts";
+
+/** All workloads. */
+export const workloads: readonly Workload[] = [
+  sequential,
+  bulk,
+  unawaited,
+  actors,
+  mixed,
+  sizes,
+  replay,
+  recovery,
+  snapshots,
+  flights,
+  micro,
+];

@@ -1,0 +1,56 @@
+// One actor that awaits each append: what a lone caller has to wait for.
+import { compare } from "../comparison.ts";
+import { type Contestant, measureLatencies } from "../measure.ts";
+import { circulate, encodeAll } from "../messages.ts";
+import { FileAppend, OneFilePerMessage } from "../peers/files.ts";
+import { OurStore } from "../peers/ours.ts";
+import { openSequentialPeers } from "../peers/stores.ts";
+import type { Workload } from "./workload.ts";
+
+const ACTOR_ID = "account-1";
+
+/** Sequential awaited appends. */
+export const sequential: Workload = {
+  name: "sequential",
+  async run(context) {
+    await using resources = new AsyncDisposableStack();
+    const pool = context.messages(120);
+    const stores = [
+      resources.use(await OurStore.open(context)),
+      ...await openSequentialPeers(context, resources),
+    ];
+    const file = resources.use(await FileAppend.open(context));
+    const files = await OneFilePerMessage.open(context);
+
+    const messages = circulate(pool);
+    const payloads = circulate(encodeAll(context.codec, pool));
+    const contestants: Contestant[] = [
+      ...stores.map((store) => each(store.name, () => store.append(ACTOR_ID, messages()))),
+      each("file append", () => file.append(payloads())),
+      each("one file per message", () => files.append(ACTOR_ID, messages())),
+    ];
+    const { overall, p50 } = await measureLatencies(contestants, {
+      rounds: context.quick ? 5 : 11,
+      operations: context.quick ? 50 : 200,
+    });
+    return [compare({
+      workload: "sequential",
+      title: "120 B, one actor, each append awaited, p50",
+      unit: "ms",
+      rounds: p50,
+      ours: "ours",
+      others: contestants.slice(1).map(({ name }) => name),
+      targets: [{ against: "raw lmdb", bound: "at most", ratio: 1.2 }],
+      latencies: overall,
+    })];
+  },
+};
+
+function each(name: string, append: () => Promise<unknown>): Contestant {
+  return {
+    name,
+    async run() {
+      await append();
+    },
+  };
+}
