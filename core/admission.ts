@@ -166,10 +166,10 @@ export class Admission {
     return operations;
   }
 
-  #copy({ bytes, ends }: PayloadRun): PayloadRun {
-    const copy = this.#arena.allocate(bytes.length);
-    copy.set(bytes);
-    return { bytes: copy, ends };
+  #copy(run: PayloadRun): PayloadRun {
+    const bytes = this.#arena.allocate(run.bytes.length);
+    bytes.set(run.bytes);
+    return { ...run, bytes };
   }
 
   #hasRoomFor(operation: Operation): boolean {

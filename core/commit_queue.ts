@@ -151,7 +151,7 @@ export class CommitQueue {
     const operation: AppendOperation = {
       type: "append",
       count: run.ends?.length ?? 1,
-      bytes: run.bytes.length,
+      bytes: run.payloadBytes,
       timeMs: Math.max(0, Date.now()),
       expectedSequenceNumber: options.expectedSequenceNumber,
       arrival: ++this.#arrivals,
@@ -299,9 +299,16 @@ export class CommitQueue {
     const due = this.#due;
     this.#due = [];
     for (const actor of due) actor.due = false;
-    await this.#loadHeads(due);
-
-    const plans = due.map((actor) => this.#plan(actor)).filter((plan) => plan !== undefined);
+    const failed = new Set<ActorQueue>();
+    // Anew each time: while heads are read, operations may join that need a fresher one.
+    for (let stale = staleOf(due, failed); stale.length > 0; stale = staleOf(due, failed)) {
+      await this.#loadHeads(stale, failed);
+    }
+    // All plans at once, before anything ends and lets in what waits for room: what joins now would
+    // be planned with a head that it has not been compared with.
+    const planned = due.map((actor) => actor.head && actor.plan(actor.head))
+      .filter((plan) => plan !== undefined);
+    const plans = planned.map((plan) => this.#begin(plan)).filter((plan) => plan !== undefined);
     const writes = this.#writes;
     this.#writes = [];
     if (plans.length + writes.length > 0) await this.#commit(plans, writes);
@@ -339,18 +346,10 @@ export class CommitQueue {
     for (const plan of [...first, ...others]) await this.#commit([plan], []);
   }
 
-  async #loadHeads(due: readonly ActorQueue[]): Promise<void> {
-    const failed = new Set<ActorQueue>();
-    for (;;) {
-      // Anew each time: while heads are read, appends may join that need a fresher one.
-      const stale = due.filter((actor) =>
-        actor.hasOperations && actor.needsHead() && !failed.has(actor)
-      );
-      if (stale.length === 0) return;
-      await Promise.all(stale.map(async (actor) => {
-        if (!(await this.#loadHead(actor))) failed.add(actor);
-      }));
-    }
+  async #loadHeads(stale: readonly ActorQueue[], failed: Set<ActorQueue>): Promise<void> {
+    await Promise.all(stale.map(async (actor) => {
+      if (!(await this.#loadHead(actor))) failed.add(actor);
+    }));
   }
 
   async #loadHead(actor: ActorQueue): Promise<boolean> {
@@ -366,24 +365,21 @@ export class CommitQueue {
     }
   }
 
-  /** The plan for an actor, or `undefined` where nothing needs to be written. */
-  #plan(actor: ActorQueue): PlanWithGroup | undefined {
-    if (!actor.head) return undefined;
-    const plan = actor.plan(actor.head, (operation, error) => {
+  /** Begins to carry out a plan. Gives `undefined` where nothing needs to be written. */
+  #begin(plan: CommitPlan): PlanWithGroup | undefined {
+    const { actor, operations, dropped, group } = plan;
+    for (const operation of operations) {
+      if (operation.type === "append") this.#leaveBatch(operation);
+    }
+    if (group) actor.inFlight = true;
+    for (const [operation, error] of dropped) {
       this.#leaveBatch(operation);
       this.#admission.leave(operation);
       if (error) this.#reject(operation, error);
-    });
-    for (const operation of plan.operations) {
-      if (operation.type === "append") this.#leaveBatch(operation);
     }
-    const { group } = plan;
-    if (!group) {
-      this.#complete(plan);
-      return undefined;
-    }
-    actor.inFlight = true;
-    return { ...plan, group };
+    if (group) return { ...plan, group };
+    this.#complete(plan);
+    return undefined;
   }
 
   #leaveBatch(operation: AppendOperation): void {
@@ -509,4 +505,8 @@ function attemptOf(operation: Operation): string {
 
 function isFull(error: unknown): boolean {
   return error instanceof PersistenceError && error.code === "STORAGE_FULL";
+}
+
+function staleOf(due: readonly ActorQueue[], failed: ReadonlySet<ActorQueue>): ActorQueue[] {
+  return due.filter((actor) => actor.hasOperations && actor.needsHead() && !failed.has(actor));
 }

@@ -102,6 +102,39 @@ export class OpenFrame {
   }
 
   /**
+   * How many entries of a run it takes.
+   *
+   * @param ends The offset behind each entry of the run.
+   * @param first The index of the first one that is to join.
+   * @param timeMs The time of all of them, in milliseconds since 1970.
+   * @returns The number: 0 where the frame is full, or of another time.
+   */
+  countAccepted(ends: readonly number[], first: number, timeMs: number): number {
+    if (timeMs !== this.#baseTimeMs) return 0;
+    const start = first === 0 ? 0 : ends[first - 1] ?? 0;
+    const most = Math.min(ends.length - first, FRAME_MAX_ENTRIES - this.count);
+    let count = this.count === 0 ? 1 : 0;
+    const lastEnd = start + FRAME_TARGET_BYTES - this.#length;
+    while (count < most && (ends[first + count] ?? 0) <= lastEnd) count++;
+    return count;
+  }
+
+  /**
+   * Appends entries of a run that the frame accepts, as they stand: see {@linkcode writeEntry}.
+   *
+   * @param source Where they are copied from.
+   * @param start The offset of the first one.
+   * @param end The offset behind the last one.
+   * @param count How many they are.
+   */
+  appendRun(source: Uint8Array, start: number, end: number, count: number): void {
+    this.#reserve(end - start);
+    this.#bytes.set(source.subarray(start, end), this.#length);
+    this.#length += end - start;
+    this.count += count;
+  }
+
+  /**
    * A new frame with some of the entries of this one.
    *
    * @param keeps Whether the entry with this index is among them.
@@ -144,6 +177,24 @@ export class OpenFrame {
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
+}
+
+/** By how much an entry of a run is longer than its payload, at most. */
+export const MAX_ENTRY_HEADER_BYTES: number = 1 + MAX_VARINT_BYTES;
+
+/**
+ * Writes an entry of a run: entries of the same time that join a frame which begins at that time.
+ *
+ * @param bytes Where to. There must be room for the payload and {@linkcode MAX_ENTRY_HEADER_BYTES}.
+ * @param offset The offset of its first byte.
+ * @param payload The payload.
+ * @returns The offset behind it.
+ */
+export function writeEntry(bytes: Uint8Array, offset: number, payload: Uint8Array): number {
+  const afterTime = writeVarint(bytes, offset, 0);
+  const payloadStart = writeVarint(bytes, afterTime, payload.length);
+  copyBytes(payload, 0, payload.length, bytes, payloadStart);
+  return payloadStart + payload.length;
 }
 
 /** A stored frame whose envelope has been verified. */

@@ -160,7 +160,7 @@ export interface MessageJournal<Message> extends AsyncDisposable {
    * chunk: many are under way at once and share commits. So `source.pipeTo(journal.writable(id))`
    * moves any number of messages with bounded memory.
    *
-   * **Full** is a stream that has 16,384 messages or 4 MiB under way, or as much as
+   * **Full** is a stream that has 4,096 messages or 1 MiB under way, or as much as
    * `maxPendingMessages` and `maxPendingBytes` let in, if that is less. While it is not, a chunk
    * counts for `desiredSize` only until the journal has taken it, a few microtasks; so `desiredSize`
    * becomes 1 again and `ready` resolves, as does the chunk's `write()`. That chunk is accepted, not

@@ -7,6 +7,7 @@
 import type { PayloadRun } from "./actor_queue.ts";
 import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
+import { MAX_ENTRY_HEADER_BYTES, writeEntry } from "./frame.ts";
 
 const INITIAL_BATCH_BYTES = 4_096;
 
@@ -43,7 +44,8 @@ export class MessageEncoder {
    * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
    */
   encode(actorId: string, message: unknown): PayloadRun {
-    return { bytes: this.#encode(actorId, message), ends: undefined };
+    const bytes = this.#encode(actorId, message);
+    return { bytes, payloadBytes: bytes.length, ends: undefined };
   }
 
   /**
@@ -57,27 +59,28 @@ export class MessageEncoder {
   encodeBatch(actorId: string, messages: readonly unknown[]): PayloadRun & { ends: number[] } {
     let bytes = new Uint8Array(INITIAL_BATCH_BYTES);
     let length = 0;
+    let payloadBytes = 0;
     const ends: number[] = [];
     for (const message of messages) {
       const payload = this.#encode(actorId, message);
-      const end = length + payload.length;
-      if (end > this.#maxBatchBytes) {
+      payloadBytes += payload.length;
+      if (payloadBytes > this.#maxBatchBytes) {
         throw new PersistenceError(
           "TOO_LARGE",
           `Cannot append to actor "${actorId}": the batch has more than ${this.#maxBatchBytes} bytes`,
           { actorId },
         );
       }
-      if (end > bytes.length) {
-        const grown = new Uint8Array(Math.max(end, 2 * bytes.length));
+      const needed = length + payload.length + MAX_ENTRY_HEADER_BYTES;
+      if (needed > bytes.length) {
+        const grown = new Uint8Array(Math.max(needed, 2 * bytes.length));
         grown.set(bytes.subarray(0, length));
         bytes = grown;
       }
-      bytes.set(payload, length);
-      ends.push(end);
-      length = end;
+      length = writeEntry(bytes, length, payload);
+      ends.push(length);
     }
-    return { bytes: bytes.subarray(0, length), ends };
+    return { bytes: bytes.subarray(0, length), payloadBytes, ends };
   }
 
   #encode(actorId: string, message: unknown): Uint8Array {

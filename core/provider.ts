@@ -27,8 +27,8 @@ const DEFAULT_MAX_SNAPSHOT_BYTES = 256 * MIB;
 const DEFAULT_MAX_PENDING_MESSAGES = 100_000;
 const DEFAULT_MAX_PENDING_BYTES = 64 * MIB;
 /** What a writable stream has under way: enough that commits are large while the next is filled. */
-const STREAM_MESSAGES = 16_384;
-const STREAM_BYTES = 4 * MIB;
+const STREAM_MESSAGES = 4_096;
+const STREAM_BYTES = MIB;
 /** LMDB and JavaScript engines alike have their limits at 2 GiB; stay well below. */
 const MAX_VALUE_BYTES = 2 ** 30;
 const CODEC_NAME = /^[a-z0-9._+-]{1,64}$/;

@@ -6,8 +6,10 @@ import {
   FRAME_MAX_ENTRIES,
   FRAME_TARGET_BYTES,
   FrameCursor,
+  MAX_ENTRY_HEADER_BYTES,
   OpenFrame,
   openFrame,
+  writeEntry,
 } from "../../core/frame.ts";
 import { actorKey, numberedKey } from "../../core/keys.ts";
 import { sealRecord } from "../../core/record.ts";
@@ -76,6 +78,36 @@ test("a frame with only some of the entries has just those", () => {
     [5, 15],
   ]);
 });
+
+test("a run joins frames like its entries one by one would", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 40_000 }), { minLength: 1 }), (sizes) => {
+      const payloads = sizes.map((size, index) => new Uint8Array(size).fill(index));
+      const run = runOf(payloads);
+      const one = new OpenFrame(5, 0, new ByteArena());
+      const other = new OpenFrame(5, 0, new ByteArena());
+      const count = other.countAccepted(run.ends, 0, 5);
+      for (const payload of payloads.slice(0, count)) one.append(payload, 0, payload.length, 5);
+      other.appendRun(run.bytes, 0, run.ends[count - 1] ?? 0, count);
+      const key = numberedKey(actor, count - 1);
+      assert.ok(count > 0);
+      assert.deepEqual(other.seal(key), one.seal(key));
+      assert.equal(other.countAccepted(run.ends, count, 6), 0);
+      const next = payloads[count];
+      if (!next) return;
+      assert.ok(!one.accepts(next.length + MAX_ENTRY_HEADER_BYTES, 5));
+      assert.equal(other.countAccepted(run.ends, count, 5), 0);
+    }),
+  );
+});
+
+function runOf(payloads: readonly Uint8Array[]): { bytes: Uint8Array; ends: number[] } {
+  const most = payloads.reduce((sum, { length }) => sum + length + MAX_ENTRY_HEADER_BYTES, 0);
+  const bytes = new Uint8Array(most);
+  const ends: number[] = [];
+  for (const payload of payloads) ends.push(writeEntry(bytes, ends[ends.length - 1] ?? 0, payload));
+  return { bytes, ends };
+}
 
 test("a frame takes no more than its limits allow, but any first entry", () => {
   const large = new Uint8Array(3 * FRAME_TARGET_BYTES);

@@ -3,9 +3,10 @@ import { MemoryDatabase, MemoryPersistenceProvider } from "../../adapters/memory
 import { test } from "../harness.ts";
 
 /** A journal that has seen the head of "actor" at 1, and one of another process that moves it to 6. */
-async function staleAndFreshJournal() {
+async function staleAndFreshJournal(options: { maxPendingMessages?: number } = {}) {
   const database = new MemoryDatabase();
-  const stale = (await MemoryPersistenceProvider.open({ database })).createMessageJournal<number>();
+  const provider = await MemoryPersistenceProvider.open({ database, ...options });
+  const stale = provider.createMessageJournal<number>();
   const fresh = (await MemoryPersistenceProvider.open({ database })).createMessageJournal<number>();
   await stale.append("actor", 0);
   await fresh.appendBatch("actor", [1, 2, 3, 4, 5]);
@@ -38,4 +39,39 @@ test("an append of a writer that was overtaken gets the next number", async () =
   const { stale, fresh } = await staleAndFreshJournal();
   assert.deepEqual(await Promise.all([stale.append("actor", 6), stale.append("actor", 7)]), [6, 7]);
   assert.equal((await fresh.readFrom("actor", 0)).length, 8);
+});
+
+test("a truncation that is called while a commit is being planned reaches just as far", async () => {
+  for (let microtasks = 0; microtasks < 40; microtasks++) {
+    const { stale, fresh } = await staleAndFreshJournal();
+    await stale.truncateBefore("actor", 6);
+    await fresh.appendBatch("actor", [6, 7, 8]);
+    // It contradicts nothing in the head as it was last seen, so that is not read again for it.
+    const before = stale.truncateBefore("actor", 1);
+    for (let left = microtasks; left > 0; left--) await undefined;
+    await Promise.all([before, stale.truncateBefore("actor", 8)]);
+    const numbers = (await fresh.readFrom("actor", 0)).map((entry) => entry.sequenceNumber);
+    assert.deepEqual(numbers, [8], `after ${microtasks} microtasks`);
+  }
+});
+
+test("a truncation that is let in while a commit is being planned reaches just as far", async () => {
+  for (const actorId of ["actor", "another actor"]) {
+    const { stale, fresh } = await staleAndFreshJournal({ maxPendingMessages: 1 });
+    await stale.truncateBefore("actor", 6);
+    await fresh.appendBatch("actor", [6, 7, 8]);
+    const controller = new AbortController();
+    const { signal } = controller;
+    // One is let in and taken back; the others wait for room until the commit without it is planned.
+    const takenBack = assert.rejects(stale.append(actorId, 9, { signal }), {
+      message: "taken back",
+    });
+    const before = stale.truncateBefore("actor", 1);
+    const waiting = stale.append("third actor", 0);
+    const truncation = stale.truncateBefore("actor", 8);
+    controller.abort(new Error("taken back"));
+    await Promise.all([takenBack, before, waiting, truncation]);
+    const numbers = (await fresh.readFrom("actor", 0)).map((entry) => entry.sequenceNumber);
+    assert.deepEqual(numbers, [8]);
+  }
 });
