@@ -9,8 +9,9 @@
 
 import type { CommitTime } from "./adaptive_batching.ts";
 
-/** Quicker commits are not worth the bother of a second one. */
+/** Quicker and smaller commits are not worth the bother of a second one. */
 const MIN_OVERLAP_MS = 0.5;
+const MIN_OVERLAP_BYTES = 16_384;
 
 /** Decides when a commit goes out, by how long commits and encoding have taken. */
 export class SubmissionPoint {
@@ -48,6 +49,7 @@ export class SubmissionPoint {
    * about as much of it, and all of it together would take longer to encode than a commit takes.
    */
   get isReached(): boolean {
+    if (this.#waitingBytes < MIN_OVERLAP_BYTES) return false;
     const fillMs = (this.#waitingBytes + this.#submittedBytes) * this.#fillMsPerByte;
     return 2 * this.#waitingBytes >= this.#submittedBytes && fillMs > this.#commitMs;
   }
@@ -60,7 +62,8 @@ export class SubmissionPoint {
 
   /** Whether the callers have been waited for as long as a commit takes. */
   get isOverdue(): boolean {
-    return performance.now() - this.#fillSinceMs >= this.#commitMs;
+    return this.#waitingBytes >= MIN_OVERLAP_BYTES &&
+      performance.now() - this.#fillSinceMs >= this.#commitMs;
   }
 
   /** The callers are no longer waited for. */
