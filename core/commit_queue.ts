@@ -86,7 +86,7 @@ export class CommitQueue {
    */
   constructor(storage: Storage, limits: AdmissionLimits) {
     this.#storage = storage;
-    this.#admission = new Admission(limits, (entrant) => this.#join(entrant));
+    this.#admission = new Admission(limits, (entrant) => this.#letIn(entrant));
   }
 
   /** How many messages and bytes wait or are being committed, and how many wait for room. */
@@ -235,6 +235,12 @@ export class CommitQueue {
     if (refusal) this.#reject(operation, refusal);
     // What waits for more to come must not keep out what waits for room.
     else this.#makeAllDue();
+  }
+
+  /** What has waited for room does not wait for others of its batch, too. */
+  #letIn(entrant: Entrant): void {
+    this.#join(entrant);
+    this.#makeDue(entrant.actor);
   }
 
   /** Puts an operation that was let in behind all others of its actor. */

@@ -38,9 +38,10 @@ const INITIAL_CAPACITY_BYTES = 256;
 
 /**
  * A frame takes no further entry once it has this many bytes: big enough that the cost of a record
- * vanishes, small enough that reading a single entry stays cheap.
+ * vanishes, small enough that reading a single entry stays cheap. It is what eight pages of LMDB
+ * hold, less their header and the header of the last entry.
  */
-export const FRAME_TARGET_BYTES = 65_536;
+export const FRAME_TARGET_BYTES = 32_700;
 
 /** A frame takes at most this many entries. */
 export const FRAME_MAX_ENTRIES = 4_096;

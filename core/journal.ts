@@ -297,7 +297,7 @@ export interface BatchedMessageJournal<Message> extends MessageJournal<Message> 
 
   /**
    * As soon as the messages that wait in this journal have this many bytes, encoded and together,
-   * they go out: an integer from 1 to 2^31 - 1, default 1 MiB. That is 16 full frames of 64 KiB, as
+   * they go out: an integer from 1 to 2^31 - 1, default 1 MiB. That is 32 full frames, as
    * they are stored: with more of them a flush costs little per byte already, and memory is better
    * given back. It may be set at any time and holds at once.
    */

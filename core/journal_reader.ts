@@ -13,7 +13,7 @@ import { numberedKey, numberedKeysEnd } from "./keys.ts";
 import type { Storage } from "./storage.ts";
 
 /** Pages begin small, so that a look at a few entries stays cheap, and grow for a long replay. */
-const FIRST_PAGE_BYTES = 65_536;
+const FIRST_PAGE_BYTES = 16_384;
 const MAX_PAGE_BYTES = 1_048_576;
 const MAX_PAGE_FRAMES = 1_024;
 
