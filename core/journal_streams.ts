@@ -6,7 +6,7 @@
  */
 
 import { watchAbort } from "./abort_watch.ts";
-import type { Settlement } from "./actor_queue.ts";
+import type { PayloadRun, Settlement } from "./actor_queue.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { EntryPage } from "./journal_reader.ts";
 
@@ -32,26 +32,24 @@ interface SourceController<Chunk> {
   error(error: unknown): void;
 }
 
-/**
- * After so many messages the sink lets the commit queue come to rest, so that it begins to commit
- * what there is, and the next messages are encoded meanwhile.
- */
-const MESSAGES_PER_PAUSE = 1_024;
-/** The commit queue takes a few microtasks without an append for rest. */
-const PAUSE_MICROTASKS = 8;
-
 /** Where the chunks of a writable stream go. */
 export interface AppendTarget<Message> {
   /**
-   * Starts to append a message.
+   * Encodes a message.
    *
    * @param message The message.
+   * @returns The message, in memory that the next call uses again.
+   * @throws What it is refused with.
+   */
+  encode(message: Message): PayloadRun;
+  /**
+   * Starts to append an encoded message.
+   *
+   * @param run The message.
    * @param signal Takes it back, unless its commit has begun.
    * @param settlement Called when the append has come to its end.
-   * @returns How many bytes the message has.
-   * @throws What the append is refused with at once; the settlement is not called then.
    */
-  start(message: Message, signal: AbortSignal | undefined, settlement: Settlement): number;
+  append(run: PayloadRun, signal: AbortSignal | undefined, settlement: Settlement): void;
   /** Lets go out what waits for more to come. */
   release(): void;
 }
@@ -69,7 +67,6 @@ export class AppendSink<Message> {
   #controller: SinkController | undefined;
   #messages = 0;
   #bytes = 0;
-  #sincePause = 0;
   #failed = false;
   #error: unknown;
   /** Called when there is room again, or nothing under way: whichever is waited for. */
@@ -96,9 +93,7 @@ export class AppendSink<Message> {
     } catch (error) {
       return this.#failAfterOthers(error);
     }
-    if (!this.#hasRoom) return this.#roomAgain();
-    this.#sincePause++;
-    return this.#sincePause < MESSAGES_PER_PAUSE ? undefined : this.#pause();
+    return this.#hasRoom ? undefined : this.#roomAgain();
   }
 
   /** Called by the stream when it is closed and all chunks have been written. */
@@ -117,26 +112,22 @@ export class AppendSink<Message> {
   }
 
   #start(message: Message): void {
-    let bytes = 0;
+    const run = this.#target.encode(message);
+    const { payloadBytes } = run;
     this.#messages++;
+    this.#bytes += payloadBytes;
     const ended = () => {
       this.#messages--;
-      this.#bytes -= bytes;
+      this.#bytes -= payloadBytes;
       this.#wake?.();
     };
-    try {
-      bytes = this.#target.start(message, this.#controller?.signal, {
-        resolve: ended,
-        reject: (error) => {
-          this.#fail(error);
-          ended();
-        },
-      });
-      this.#bytes += bytes;
-    } catch (error) {
-      this.#messages--;
-      throw error;
-    }
+    this.#target.append(run, this.#controller?.signal, {
+      resolve: ended,
+      reject: (error) => {
+        this.#fail(error);
+        ended();
+      },
+    });
   }
 
   #fail(error: unknown): void {
@@ -152,11 +143,6 @@ export class AppendSink<Message> {
     await this.#allSettled();
     this.#fail(error);
     throw this.#error;
-  }
-
-  async #pause(): Promise<void> {
-    this.#sincePause = 0;
-    for (let left = PAUSE_MICROTASKS; left > 0; left--) await undefined;
   }
 
   async #roomAgain(): Promise<void> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ActorQueue, AppendOrigin, Settlement } from "./actor_queue.ts";
+import type { ActorQueue, AppendOrigin, PayloadRun, Settlement } from "./actor_queue.ts";
 import { checkInteger, checkOptions, checkSequenceNumber, checkSignal } from "./arguments.ts";
 import { type BatchLimits, BatchPolicy } from "./batch_policy.ts";
 import type { CommitQueue } from "./commit_queue.ts";
@@ -136,17 +136,17 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
   writable(actorId: string): WritableStream<Message> {
     this.#check(actorId, "write");
     const origin = { ...this.#origin, isBounded: true };
+    const { encoder, queue, streamWindow } = this.#services;
     const target = {
-      start: (message: Message, signal: AbortSignal | undefined, settlement: Settlement) => {
+      encode: (message: Message) => {
         this.assertOpen("append");
-        const run = this.#services.encoder.encode(actorId, message);
-        const options = signal ? { signal } : NO_OPTIONS;
-        this.#services.queue.startAppend(actorId, run, options, origin, settlement);
-        return run.bytes.length;
+        return encoder.encode(actorId, message);
       },
+      append: (run: PayloadRun, signal: AbortSignal | undefined, settlement: Settlement) =>
+        queue.startAppend(actorId, run, signal ? { signal } : NO_OPTIONS, origin, settlement),
       release: () => origin.batchPolicy?.release(),
     };
-    return new WritableStream(new AppendSink<Message>(target, this.#services.streamWindow));
+    return new WritableStream(new AppendSink<Message>(target, streamWindow));
   }
 
   /** See {@linkcode MessageJournal.readable}. */

@@ -165,11 +165,11 @@ export class SharedEnvironment {
       // Nothing in here may throw: what came before would be committed.
       for (const group of groups) this.#apply(group, levels);
     });
-    // All of them reject together, so all need to be watched.
     // With a second batch behind it, `lmdb` begins at once, in its own thread. Otherwise it begins
     // when the event loop turns, and a caller who encodes meanwhile keeps that from happening. Both
     // are one transaction.
     const started = this.#binding.root.batch(() => {});
+    // All of them reject together, so all need to be watched.
     const [holds] = await Promise.all([Promise.all(levels), committed, started]);
     let level = 0;
     return groups.map(({ conditions }) => {
