@@ -10,10 +10,11 @@ import type { BatchPolicy, WaitingBatch } from "./batch_policy.ts";
 import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
 import { FRAME_TARGET_BYTES, OpenFrame } from "./frame.ts";
-import { type Head, headKey, putHead } from "./head.ts";
+import { type Head, headKey, putHead, type StoredHead } from "./head.ts";
 import { numberedKey } from "./keys.ts";
 import type { Settlements } from "./settlements.ts";
 import type { Change, WriteGroup } from "./storage.ts";
+import { Tail } from "./tail.ts";
 
 /** One encoded message, or several that stand as entries of a frame already. */
 export interface PayloadRun {
@@ -97,6 +98,8 @@ export interface CommitPlan {
   readonly group: WriteGroup | undefined;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Stands for every empty list: of most actors, most of the time, nothing waits. */
 const NOTHING: never[] = [];
 
@@ -106,10 +109,6 @@ export class ActorQueue {
   readonly actorId: string;
   /** The actor's key. */
   readonly key: Uint8Array;
-  /** The head as last seen, or `undefined` where it must be read. Another process may change it. */
-  head: Head | undefined;
-  /** The last call that came before the head was read. */
-  headReadAfter = 0;
   /** How many operations wait for room in this queue. */
   waitingForRoom = 0;
   /** Whether the next commit takes what waits here. */
@@ -119,6 +118,12 @@ export class ActorQueue {
 
   readonly #headKey: Uint8Array;
   readonly #arena: ByteArena;
+  /** The head as last seen, or `undefined` where it must be read. Another process may change it. */
+  #head: Head | undefined;
+  /** The last call that came before the head was read. */
+  #headReadAfter = 0;
+  /** The tail that belongs to the head; once a commit is planned, that which it will have. */
+  #tail: Tail | undefined;
   #operations: Operation[] = NOTHING;
   #frames: OpenFrame[] = NOTHING;
 
@@ -178,18 +183,48 @@ export class ActorQueue {
   }
 
   /**
+   * The head has been read.
+   *
+   * @param head The head.
+   * @param arrival The last call that came before.
+   */
+  learnHead(head: StoredHead, arrival: number): void {
+    this.#head = head;
+    this.#headReadAfter = arrival;
+    this.#tail = head.tailSequenceNumber === head.nextSequenceNumber
+      ? undefined
+      : Tail.read(this.actorId, numberedKey(this.key, head.nextSequenceNumber - 1), head.tail);
+  }
+
+  /** The head may be another one than it was. */
+  forgetHead(): void {
+    this.#head = undefined;
+    this.#tail = undefined;
+  }
+
+  /**
+   * A plan has been carried out.
+   *
+   * @param plan The plan.
+   */
+  finish(plan: CommitPlan): void {
+    this.inFlight = false;
+    this.#head = plan.head;
+  }
+
+  /**
    * Whether the head must be read before a commit can be planned: it is not known, or a call that
    * came after it was read speaks of a journal that goes further, or less far. Without a write that
    * is conditional on the head, nobody would notice that another process has changed it.
    */
   needsHead(): boolean {
-    if (!this.head) return true;
-    let next = this.head.nextSequenceNumber;
+    if (!this.#head) return true;
+    let next = this.#head.nextSequenceNumber;
     for (const operation of this.#operations) {
       const contradictsHead = operation.type === "append"
         ? !isExpected(operation, next)
         : operation.before > next;
-      if (contradictsHead && operation.arrival > this.headReadAfter) return true;
+      if (contradictsHead && operation.arrival > this.#headReadAfter) return true;
       if (operation.type === "append" && !contradictsHead && operation.phase !== "cancelled") {
         next += operation.count;
       }
@@ -198,12 +233,14 @@ export class ActorQueue {
   }
 
   /**
-   * Takes out everything that waits, as the next commit's work.
+   * Takes out everything that waits, as the next commit's work. If that does not take effect, the
+   * head must be forgotten.
    *
-   * @param head The head as last seen.
-   * @returns The plan.
+   * @returns The plan, or `undefined` where the head is not known.
    */
-  plan(head: Head): CommitPlan {
+  plan(): CommitPlan | undefined {
+    const head = this.#head;
+    if (!head) return undefined;
     let next = head.nextSequenceNumber;
     let first = head.firstSequenceNumber;
     const dropped: Map<AppendOperation, PersistenceError | undefined> = new Map();
@@ -231,17 +268,21 @@ export class ActorQueue {
     if (next === head.nextSequenceNumber && first === head.firstSequenceNumber) {
       return { actor: this, operations, dropped, frames, head, group: undefined };
     }
+    const changes: Change[] = [];
+    const tailSequenceNumber = first === next
+      ? this.#dropTail(next)
+      : this.#placeFrames(frames, head, changes);
     const newHead = {
       version: (head.version ?? 0) + 1,
       nextSequenceNumber: next,
       firstSequenceNumber: first,
+      tailSequenceNumber,
     };
+    const tail = this.#tail?.seal(numberedKey(this.key, next - 1)) ?? NO_BYTES;
+    changes.push(putHead(this.#headKey, newHead, tail, this.#arena));
     const group = {
       conditions: [{ space: "heads" as const, key: this.#headKey, version: head.version }],
-      changes: [
-        ...this.#frameChanges(frames, head.nextSequenceNumber),
-        putHead(this.#headKey, newHead, this.#arena),
-      ],
+      changes,
       makesRoom: frames.length === 0,
     };
     return { actor: this, operations, dropped, frames, head: newHead, group };
@@ -308,7 +349,7 @@ export class ActorQueue {
       ? last
       // Where one frame has been filled, the next one will be, too.
       : this.#addFrame(Math.max(payload.length, last ? FRAME_TARGET_BYTES : 0), timeMs);
-    frame.append(payload, 0, payload.length, timeMs);
+    frame.append(payload, timeMs);
   }
 
   #addFrame(expectedBytes: number, timeMs: number): OpenFrame {
@@ -334,14 +375,38 @@ export class ActorQueue {
     return frames.filter((frame) => frame.count > 0);
   }
 
-  #frameChanges(frames: readonly OpenFrame[], firstSequenceNumber: number): Change[] {
-    let next = firstSequenceNumber;
-    return frames.map((frame) => {
+  /** Everything has been truncated. */
+  #dropTail(next: number): number {
+    this.#tail = undefined;
+    return next;
+  }
+
+  /**
+   * Finds new frames their place: in the tail, where there is room, or as records of their own, and
+   * then the tail before them becomes one, too.
+   *
+   * @returns The sequence number at which the tail begins now.
+   */
+  #placeFrames(frames: readonly OpenFrame[], head: Head, changes: Change[]): number {
+    const last = frames[frames.length - 1];
+    if (!last || (frames.length === 1 && this.#tail?.add(last))) return head.tailSequenceNumber;
+    let next = head.nextSequenceNumber;
+    if (this.#tail) {
+      const key = numberedKey(this.key, next - 1);
+      changes.push(putFrame(key, this.#tail.seal(key)));
+    }
+    this.#tail = Tail.takes(last) ? Tail.of(last) : undefined;
+    for (const frame of this.#tail ? frames.slice(0, -1) : frames) {
       next += frame.count;
       const key = numberedKey(this.key, next - 1);
-      return { type: "put", space: "entries", key, value: frame.seal(key), version: 0 };
-    });
+      changes.push(putFrame(key, frame.seal(key)));
+    }
+    return next;
   }
+}
+
+function putFrame(key: Uint8Array, value: Uint8Array): Change {
+  return { type: "put", space: "entries", key, value, version: 0 };
 }
 
 function isExpected(operation: AppendOperation, next: number): boolean {

@@ -312,7 +312,7 @@ export class CommitQueue {
     }
     // All plans at once, before anything ends and lets in what waits for room: what joins now would
     // be planned with a head that it has not been compared with.
-    const planned = due.map((actor) => actor.head && actor.plan(actor.head))
+    const planned = due.map((actor) => actor.plan())
       .filter((plan) => plan !== undefined);
     const plans = planned.map((plan) => this.#begin(plan)).filter((plan) => plan !== undefined);
     const writes = this.#writes;
@@ -361,11 +361,11 @@ export class CommitQueue {
   async #loadHead(actor: ActorQueue): Promise<boolean> {
     const arrivals = this.#arrivals;
     try {
-      actor.head = await loadHead(this.#storage, actor.actorId, actor.key);
-      actor.headReadAfter = arrivals;
+      const head = await loadHead(this.#storage, actor.actorId, actor.key);
+      actor.learnHead(head, arrivals);
       return true;
     } catch (error) {
-      actor.head = undefined;
+      actor.forgetHead();
       this.#failActor(actor, [], asPersistenceError(error));
       return false;
     }
@@ -394,8 +394,7 @@ export class CommitQueue {
   }
 
   #complete(plan: CommitPlan): void {
-    plan.actor.inFlight = false;
-    plan.actor.head = plan.head;
+    plan.actor.finish(plan);
     for (const operation of plan.operations) {
       this.#admission.leave(operation);
       if (operation.type === "append") {
@@ -414,7 +413,7 @@ export class CommitQueue {
   #planAnew(plan: CommitPlan): void {
     this.counts.conflicts++;
     plan.actor.inFlight = false;
-    plan.actor.head = undefined;
+    plan.actor.forgetHead();
     plan.actor.putBack(plan);
     this.#makeDue(plan.actor);
   }
@@ -424,7 +423,7 @@ export class CommitQueue {
     const failure = asPersistenceError(error);
     for (const plan of plans) {
       plan.actor.inFlight = false;
-      plan.actor.head = undefined;
+      plan.actor.forgetHead();
       this.#failActor(plan.actor, plan.operations, failure);
     }
     this.#failWrites(writes, failure);

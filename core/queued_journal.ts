@@ -105,7 +105,7 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
     if (messages.length === 0) return [];
     const run = this.#services.encoder.encodeBatch(actorId, messages);
     const first = await this.#services.queue.append(actorId, run, options, this.#origin);
-    return run.ends.map((_, index) => first + index);
+    return consecutive(first, run.ends.length);
   }
 
   /** See {@linkcode MessageJournal.readFrom}. */
@@ -315,6 +315,12 @@ export class BatchingJournal<Message> extends QueuedJournal<Message>
     this.#policy.release();
     await this.settlements.succeeded();
   }
+}
+
+function consecutive(first: number, count: number): number[] {
+  const numbers: number[] = [];
+  for (let number = first; number < first + count; number++) numbers.push(number);
+  return numbers;
 }
 
 function checkBounds(actorId: string, from: number, options: ReadOptions): ReadBounds {

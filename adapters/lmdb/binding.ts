@@ -48,7 +48,13 @@ export interface LmdbDatabase {
   getEntry(key: Uint8Array): LmdbEntry | undefined;
   getRange(range: LmdbRange): Iterable<{ key: Uint8Array } & LmdbEntry>;
   getKeys(range: LmdbRange): Iterable<{ key: Uint8Array; version?: number }>;
-  put(key: Uint8Array, value: Uint8Array, version: number): Promise<boolean>;
+  /** With `ifVersion` only where the key has this version, or is absent where that is null. */
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    version: number,
+    ifVersion?: number | null,
+  ): Promise<boolean>;
   remove(key: Uint8Array): Promise<boolean>;
   ifVersion(key: Uint8Array, version: number, changes: () => void): Promise<boolean>;
   ifNoExists(key: Uint8Array, changes: () => void): Promise<boolean>;

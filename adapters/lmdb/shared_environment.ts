@@ -9,6 +9,7 @@ import { ArgumentRangeError, PersistenceError } from "../../core/errors.ts";
 import { compareBytes } from "../../core/keys.ts";
 import {
   type Change,
+  type Condition,
   MAX_KEY_BYTES,
   type ScanRange,
   type Space,
@@ -184,6 +185,14 @@ export class SharedEnvironment {
    * where one around it failed, so a group has applied where all its levels say true.
    */
   #apply({ conditions, changes }: WriteGroup, levels: Promise<boolean>[]): void {
+    const [condition] = conditions;
+    const [change] = changes;
+    if (conditions.length === 1 && changes.length === 1 && isPutUnder(condition, change)) {
+      const { space, key, value, version } = change;
+      const database = this.#binding.databases[space];
+      levels.push(database.put(key, value, version, condition?.version ?? null));
+      return;
+    }
     const first = levels.length;
     const enter = (depth: number): void => {
       const condition = conditions[depth];
@@ -215,6 +224,15 @@ export class SharedEnvironment {
     this.#binding.root.resetReadTxn();
     return SPACES.map((space) => this.#binding.databases[space].getStats());
   }
+}
+
+/** Whether a change puts the key of a condition. `lmdb` can do both as one. */
+function isPutUnder(
+  condition: Condition | undefined,
+  change: Change | undefined,
+): change is Change & { readonly type: "put" } {
+  return change?.type === "put" && condition?.space === change.space &&
+    compareBytes(condition.key, change.key) === 0;
 }
 
 function readPage(database: LmdbDatabase, range: ScanRange): StoredEntry[] {

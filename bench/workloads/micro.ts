@@ -100,7 +100,7 @@ function frameParts(context: Context): Part[] {
   const key = numberedKey(actor, FRAME_ENTRIES - 1);
   const seal = (): Uint8Array => {
     const frame = new OpenFrame(FRAME_TIME, 0, new ByteArena());
-    for (const payload of payloads) frame.append(payload, 0, payload.length, FRAME_TIME);
+    for (const payload of payloads) frame.append(payload, FRAME_TIME);
     return frame.seal(key);
   };
   const record = seal().slice();

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { MemoryDatabase, MemoryStorage } from "../../adapters/memory.ts";
 import { PersistenceError } from "../../core/errors.ts";
 import type { BatchedMessageJournal, MessageJournal } from "../../core/journal.ts";
-import { PersistenceProvider } from "../../core/provider.ts";
+import type { Codec } from "../../core/codec.ts";
+import { MessagePackCodec } from "../../core/msgpack_codec.ts";
+import { PersistenceProvider, type ProviderOptions } from "../../core/provider.ts";
+import type { Storage } from "../../core/storage.ts";
 import { type Random, randomFrom } from "../conformance/random.ts";
 import { test } from "../harness.ts";
 import { type ChaosRates, ChaosStorage } from "./chaos_storage.ts";
@@ -288,6 +291,31 @@ function assertRefusedRightly(call: Call, error: Error): void {
   }
 }
 
+/**
+ * Stores numbers, of which every third has much room around it: so that journals have both tails and
+ * frames.
+ */
+class RoomyCodec implements Codec {
+  readonly name = "roomy";
+  readonly #inner = new MessagePackCodec();
+
+  encode(value: unknown): Uint8Array {
+    const bytes = this.#inner.encode(value);
+    const roomy = new Uint8Array(Number(value) % 3 === 0 ? 400 : 1 + bytes.length);
+    roomy[0] = bytes.length;
+    roomy.set(bytes, 1);
+    return roomy;
+  }
+
+  decode(bytes: Uint8Array): unknown {
+    return this.#inner.decode(bytes.subarray(1, 1 + (bytes[0] ?? 0)));
+  }
+}
+
+function open(storage: Storage, options: ProviderOptions = {}): Promise<PersistenceProvider> {
+  return PersistenceProvider.openOn(storage, { ...options, codec: new RoomyCodec() });
+}
+
 async function chaos(seed: number, rates: ChaosRates): Promise<void> {
   const random = randomFrom(seed);
   const database = new MemoryDatabase();
@@ -295,7 +323,7 @@ async function chaos(seed: number, rates: ChaosRates): Promise<void> {
   const providers: PersistenceProvider[] = [];
   // Each on a storage of its own over the same data: they conflict as processes do.
   for (let count = 1 + random.below(3); count > 0; count--) {
-    const prepared = await PersistenceProvider.openOn(await MemoryStorage.open({ database }));
+    const prepared = await open(await MemoryStorage.open({ database }));
     await prepared.close();
     const storage = new ChaosStorage(await MemoryStorage.open({ database }), random, {
       failedCommits: 0,
@@ -307,7 +335,7 @@ async function chaos(seed: number, rates: ChaosRates): Promise<void> {
   const run = new Chaos(random, providers);
   await run.run(20 + random.below(120));
   for (const provider of providers) await provider.close();
-  await using quiet = await PersistenceProvider.openOn(await MemoryStorage.open({ database }));
+  await using quiet = await open(await MemoryStorage.open({ database }));
   await run.check(quiet.createMessageJournal<number>());
 }
 
@@ -319,7 +347,7 @@ async function openPatiently(
   storage.close = () => Promise.resolve();
   for (;;) {
     try {
-      return await PersistenceProvider.openOn(storage, limits);
+      return await open(storage, limits);
     } catch (error) {
       if (!(error instanceof PersistenceError) || error.code !== "STORAGE_FAILED") throw error;
     }
