@@ -25,18 +25,26 @@ export interface PayloadRun {
   readonly ends: readonly number[] | undefined;
 }
 
+type Resolve = (sequenceNumber: number) => void;
+type Reject = (error: unknown) => void;
+
 /** How an operation ends. */
 export interface Settlement {
   /** With an append: its first sequence number. With a truncation: the first retained one. */
-  readonly resolve: (sequenceNumber: number) => void;
-  readonly reject: (error: unknown) => void;
+  readonly resolve: Resolve;
+  readonly reject: Reject;
 }
 
-/** Messages that get consecutive sequence numbers, all or none. */
+/**
+ * Messages that get consecutive sequence numbers, all or none: those of a batch, or of calls that
+ * came one after the other and asked for nothing special. An object for each of a hundred thousand
+ * such calls would cost more than encoding their messages.
+ */
 export interface AppendOperation extends Settlement {
   readonly type: "append";
-  readonly count: number;
-  readonly bytes: number;
+  count: number;
+  bytes: number;
+  /** When the first call was made. */
   readonly timeMs: number;
   readonly expectedSequenceNumber: number | undefined;
   /** Counts calls: which of two came first. */
@@ -56,6 +64,10 @@ export interface AppendOperation extends Settlement {
   unwatch: (() => void) | undefined;
   /** The number that the plan of the commit gives its first message. */
   firstSequenceNumber: number;
+  /** Whether calls with a message each may join it. */
+  readonly isOpen: boolean;
+  /** How those end that did: in arrays, which live longer at less cost than as many objects. */
+  joined: { readonly resolve: Resolve[]; readonly reject: Reject[] } | undefined;
 }
 
 /** What the appends of one journal have in common. */
@@ -159,6 +171,39 @@ export class ActorQueue {
     if (ends) this.#addEntries(bytes, ends, operation.timeMs);
     else this.#addEntry(bytes, operation.timeMs);
     this.#operations = withItem(this.#operations, operation);
+  }
+
+  /**
+   * The append that waits last, if a call of the same journal may join it.
+   *
+   * @param origin The journal.
+   * @returns The append, or `undefined`.
+   */
+  openAppend(origin: AppendOrigin): AppendOperation | undefined {
+    const last = this.#operations[this.#operations.length - 1];
+    return last?.type === "append" && last.isOpen && last.origin === origin ? last : undefined;
+  }
+
+  /**
+   * Adds a message to the append that waits last.
+   *
+   * @param append What {@linkcode ActorQueue.openAppend} returned.
+   * @param payload The message, which is copied.
+   * @param timeMs When the call was made.
+   * @param settlement How the call ends.
+   */
+  extend(
+    append: AppendOperation,
+    payload: Uint8Array,
+    timeMs: number,
+    { resolve, reject }: Settlement,
+  ): void {
+    this.#addEntry(payload, timeMs);
+    append.count++;
+    append.bytes += payload.length;
+    append.joined ??= { resolve: [], reject: [] };
+    append.joined.resolve.push(resolve);
+    append.joined.reject.push(reject);
   }
 
   /**
@@ -407,6 +452,28 @@ export class ActorQueue {
 
 function putFrame(key: Uint8Array, value: Uint8Array): Change {
   return { type: "put", space: "entries", key, value, version: 0 };
+}
+
+/**
+ * Tells the callers of an append what its messages have become.
+ *
+ * @param append The append, which has been carried out.
+ */
+export function resolveAppend({ resolve, joined, firstSequenceNumber }: AppendOperation): void {
+  resolve(firstSequenceNumber);
+  let next = firstSequenceNumber;
+  for (const resolveNext of joined?.resolve ?? NOTHING) resolveNext(++next);
+}
+
+/**
+ * Tells the callers of an append why it has not been carried out.
+ *
+ * @param append The append.
+ * @param error Why.
+ */
+export function rejectAppend({ reject, joined }: AppendOperation, error: unknown): void {
+  reject(error);
+  for (const rejectNext of joined?.reject ?? NOTHING) rejectNext(error);
 }
 
 function isExpected(operation: AppendOperation, next: number): boolean {

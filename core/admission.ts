@@ -105,6 +105,24 @@ export class Admission {
   }
 
   /**
+   * Lets another message in, behind those of an operation that is in, if there is room and nobody
+   * waits.
+   *
+   * @param bytes How many bytes it has. They will leave with the operation.
+   * @returns Whether it is in.
+   */
+  enterInto(bytes: number): boolean {
+    const { maxPendingMessages, maxPendingBytes } = this.#limits;
+    if (this.crowded) return false;
+    if (this.#messages + 1 > maxPendingMessages || this.#bytes + bytes > maxPendingBytes) {
+      return false;
+    }
+    this.#messages++;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /**
    * Makes an operation wait for room.
    *
    * @param entrant The operation.

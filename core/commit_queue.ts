@@ -9,18 +9,21 @@
  */
 
 import { watchAbort } from "./abort_watch.ts";
-import type {
-  ActorQueue,
-  AppendOperation,
-  AppendOrigin,
-  CommitPlan,
-  Operation,
-  PayloadRun,
-  Settlement,
-  TruncateOperation,
+import {
+  type ActorQueue,
+  type AppendOperation,
+  type AppendOrigin,
+  type CommitPlan,
+  type Operation,
+  type PayloadRun,
+  rejectAppend,
+  resolveAppend,
+  type Settlement,
+  type TruncateOperation,
 } from "./actor_queue.ts";
 import { ActorRegistry } from "./actor_registry.ts";
 import { CommitTime } from "./adaptive_batching.ts";
+import { Deferred } from "./deferred.ts";
 import { Admission, type AdmissionLimits, type Entrant, type PendingCounts } from "./admission.ts";
 import { PersistenceError } from "./errors.ts";
 import { asPersistenceError, failureOf } from "./failure.ts";
@@ -123,9 +126,9 @@ export class CommitQueue {
     options: AppendOptions,
     origin: AppendOrigin,
   ): Promise<number> {
-    return new Promise((resolve, reject) =>
-      this.startAppend(actorId, run, options, origin, { resolve, reject })
-    );
+    const deferred = new Deferred<number>();
+    this.startAppend(actorId, run, options, origin, deferred);
+    return deferred.promise;
   }
 
   /**
@@ -144,28 +147,40 @@ export class CommitQueue {
     run: PayloadRun,
     options: AppendOptions,
     origin: AppendOrigin,
-    { resolve, reject }: Settlement,
+    settlement: Settlement,
   ): void {
     const actor = this.#actors.get(actorId);
-    if (this.#fatal) return reject(this.#fatal);
+    if (this.#fatal) return settlement.reject(this.#fatal);
+    const timeMs = Math.max(0, Date.now());
+    this.#arrivals++;
+    origin.pending.messages += run.ends?.length ?? 1;
+    origin.pending.bytes += run.payloadBytes;
+    const isOrdinary = !run.ends && !origin.batchPolicy && !options.signal &&
+      options.expectedSequenceNumber === undefined;
+    const open = isOrdinary ? actor.openAppend(origin) : undefined;
+    if (open && this.#admission.enterInto(run.payloadBytes)) {
+      actor.extend(open, run.bytes, timeMs, settlement);
+      this.#submissionPoint.join(run.payloadBytes);
+      return;
+    }
     const operation: AppendOperation = {
       type: "append",
       count: run.ends?.length ?? 1,
       bytes: run.payloadBytes,
-      timeMs: Math.max(0, Date.now()),
+      timeMs,
       expectedSequenceNumber: options.expectedSequenceNumber,
-      arrival: ++this.#arrivals,
+      arrival: this.#arrivals,
       origin,
       call: origin.settlements.begin(),
       batch: undefined,
       phase: "waiting",
       unwatch: undefined,
       firstSequenceNumber: -1,
-      resolve,
-      reject,
+      isOpen: isOrdinary,
+      joined: undefined,
+      resolve: settlement.resolve,
+      reject: settlement.reject,
     };
-    origin.pending.messages += operation.count;
-    origin.pending.bytes += operation.bytes;
     this.#unsettled++;
     // Before it enters, since it may be refused there, and then nothing must be left to take back.
     if (options.signal) this.#cancelOnAbort(options.signal, actor, operation);
@@ -400,7 +415,7 @@ export class CommitQueue {
       if (operation.type === "append") {
         this.counts.committedMessages += operation.count;
         this.#noLongerPending(operation);
-        operation.resolve(operation.firstSequenceNumber);
+        resolveAppend(operation);
         operation.origin.settlements.succeed(operation.call);
         operation.unwatch?.();
       } else {
@@ -481,11 +496,13 @@ export class CommitQueue {
   }
 
   #reject(operation: Operation, error: unknown): void {
-    if (operation.type === "append") this.#noLongerPending(operation);
-    operation.reject(error);
     if (operation.type === "append") {
+      this.#noLongerPending(operation);
+      rejectAppend(operation, error);
       operation.origin.settlements.fail(operation.call, error);
       operation.unwatch?.();
+    } else {
+      operation.reject(error);
     }
     this.#settled();
   }
