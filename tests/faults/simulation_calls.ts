@@ -16,6 +16,10 @@ export interface AppendCall {
   readonly expected: number | undefined;
   /** Whether it was written to a stream, which decides by itself when it appends. */
   readonly isStreamed: boolean;
+  /** The time of the call, by the clock on the wall. */
+  readonly timeMs: number;
+  /** The next sequence number of the actor at that time. */
+  readonly nextAtCall: number;
   /** The step in which it was called. */
   readonly issuedAt: number;
   /** Whether its signal has aborted. */

@@ -32,6 +32,8 @@ export interface SimulationConfig {
   readonly maxPendingBytes: number;
   /** Bytes that each message has beside its number: with many, frames are full soon. */
   readonly padding: number;
+  /** How much time passes whenever it is measured: work takes time, too. */
+  readonly msPerLook: number;
   /** Whether reads answer at once, as those of a memory map. */
   readonly readsAtOnce: boolean;
   readonly breakage?: Breakage;
@@ -76,7 +78,7 @@ export type Step =
   | Target & { readonly do: "flush" }
   | Target & { readonly do: "policy"; readonly setting: number; readonly value: number }
   | Target & { readonly do: "replace journal" }
-  | Target & { readonly do: "read"; readonly back: number }
+  | Target & { readonly do: "read"; readonly back: number; readonly limit?: number }
   | Target & { readonly do: "highest" }
   | Target & { readonly do: "save" }
   | Target & { readonly do: "load" }
@@ -103,12 +105,15 @@ export interface SimulationCase {
   readonly steps: readonly Step[];
 }
 
-/** The largest batch, and the most that a stream writes. */
+/** The largest batch. */
 export const MAX_BATCH = 6;
+/** The length of a message without padding. */
+export const MESSAGE_BYTES = 4;
 /** How many actors there are, and journals per provider. */
 export const ACTORS = 3;
 export const JOURNALS = 4;
 
+const MAX_STREAM = 20;
 const MIN_STEPS = 30;
 const MORE_STEPS = 90;
 /** How often a call of the storage ends badly, in seeds of each kind. */
@@ -148,18 +153,24 @@ export function caseOf(seed: number, withStreams = true, breakage?: Breakage): S
     providers: 1 + random.below(3),
     backpressure: random.below(3) === 0 ? "reject" : "wait",
     maxPendingMessages: 1 + random.below(random.below(2) === 0 ? 8 : 60),
-    maxPendingBytes: random.below(3) === 0 ? 10 + random.below(60) : 1_000_000,
-    padding: random.below(12) === 0 ? 9_000 : 0,
+    maxPendingBytes: 1_000_000,
+    padding: random.below(6) === 0 ? 9_000 : 0,
+    msPerLook: random.below(3) === 0 ? 0.25 : 0,
     readsAtOnce: random.below(3) === 0,
     ...(breakage === undefined ? {} : { breakage }),
   };
+  const messageBytes = MESSAGE_BYTES + config.padding;
+  const limited = random.below(3) === 0
+    ? { ...config, maxPendingBytes: (3 + random.below(15)) * messageBytes }
+    : config;
   const manner: Manner = {
     failurePercentage: FAILURE_PERCENTAGES[random.below(FAILURE_PERCENTAGES.length)] ?? 0,
     hasStreams: withStreams && random.below(4) === 0,
     answerPercentage: 25 + random.below(50),
   };
   const count = MIN_STEPS + random.below(MORE_STEPS);
-  return { config, steps: Array.from({ length: count }, () => stepOf(random, config, manner)) };
+  const steps = Array.from({ length: count }, () => stepOf(random, config, manner));
+  return { config: limited, steps };
 }
 
 function stepOf(random: Random, { providers }: SimulationConfig, manner: Manner): Step {
@@ -197,7 +208,12 @@ function callOf(random: Random, provider: number, manner: Manner): Step {
       return { do: "replace journal", ...target };
     case 6:
     case 7:
-      return { do: "read", ...target, back: random.below(12) };
+      return {
+        do: "read",
+        ...target,
+        back: random.below(16),
+        ...(random.below(3) === 0 ? { limit: random.below(6) } : {}),
+      };
     case 8:
       return { do: "highest", ...target };
     case 9:
@@ -241,5 +257,5 @@ function appendOf(random: Random, target: Target): Step {
 function streamOf(random: Random, target: Target): Step {
   const ends: readonly StreamEnd[] = ["closed", "closed", "aborted", "unencodable"];
   const end = ends[random.below(ends.length)] ?? "closed";
-  return { do: "stream", ...target, count: 1 + random.below(MAX_BATCH), end };
+  return { do: "stream", ...target, count: 1 + random.below(MAX_STREAM), end };
 }

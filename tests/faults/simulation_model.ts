@@ -122,8 +122,9 @@ export class SimulationModel {
    * @param call The append.
    * @param outcome What with.
    * @param failedAt The first step after the call in which its storage failed, if it did.
+   * @param actual With a conflict: the next sequence number, as the caller was told.
    */
-  reject(call: AppendCall, outcome: AppendFailure, failedAt: number): void {
+  reject(call: AppendCall, outcome: AppendFailure, failedAt: number, actual?: number): void {
     call.outcome = outcome;
     if (outcome === "REOPEN_REQUIRED") return;
     const name = nameOf(call);
@@ -133,6 +134,12 @@ export class SimulationModel {
     if (outcome === "aborted" && !call.aborted) this.fail(`${name} was not aborted`);
     if (outcome === "CONFLICT" && call.expected === undefined) {
       this.fail(`${name} expected nothing and was rejected with CONFLICT`);
+    }
+    // What was told must have been found out after the call.
+    if (
+      outcome === "CONFLICT" && !(actual !== call.expected && (actual ?? -1) >= call.nextAtCall)
+    ) {
+      this.fail(`${name} expected ${call.expected} of ${call.nextAtCall} and was told ${actual}`);
     }
     if (outcome === "STORAGE_FAILED" || outcome === "STORAGE_FULL") {
       this.#doomFollowers(call, failedAt);
@@ -181,20 +188,25 @@ export class SimulationModel {
       if (cursor.sequenceNumber !== actor.log.length) {
         this.fail(`${actorId} has an entry ${cursor.sequenceNumber} behind ${actor.log.length}`);
       }
-      this.#addMessage(actorId, actor, readUint32(change.value, cursor.payloadStart, "big-endian"));
+      const message = readUint32(change.value, cursor.payloadStart, "big-endian");
+      this.#addMessage(actorId, actor, message, cursor.timeMs);
     }
     if (frame.lastSequenceNumber !== actor.log.length - 1) {
       this.fail(`a frame of ${actorId} stands at ${frame.lastSequenceNumber}`);
     }
   }
 
-  #addMessage(actorId: string, actor: ModelActor, message: number): void {
+  #addMessage(actorId: string, actor: ModelActor, message: number, timeMs: number): void {
     const call = this.calls[callNumberOf(message)];
     if (!call) return this.fail(`${actorId} has the message ${message}, which nobody appended`);
     const index = message - messageOf(call, 0);
     const sequenceNumber = actor.log.length;
     actor.log.push(message);
     const name = nameOf(call);
+    // Streams append when they get to it.
+    if (timeMs !== call.timeMs && !call.isStreamed) {
+      this.fail(`${name} was called at ${call.timeMs} and has the time ${timeMs}`);
+    }
     if (call.actorId !== actorId) this.fail(`${name} stands in the journal of ${actorId}`);
     if (index === 0) this.#begin(call, sequenceNumber);
     else if (call.committedAt !== sequenceNumber - index) {

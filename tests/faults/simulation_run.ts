@@ -6,11 +6,12 @@
 
 import { MemoryStorage } from "../../adapters/memory.ts";
 import { PersistenceError } from "../../core/errors.ts";
-import type { JournalEntry } from "../../core/journal.ts";
+import type { JournalEntry, MessageJournal } from "../../core/journal.ts";
 import { type AppendCall, type AppendFailure, messageOf } from "./simulation_calls.ts";
 import {
   ACTORS,
   MAX_BATCH,
+  MESSAGE_BYTES,
   type Outcome,
   type SimulationCase,
   type SimulationConfig,
@@ -25,11 +26,12 @@ import { runStream } from "./simulation_stream.ts";
 
 /** As many microtasks settle whatever does not wait for the storage or a timer. */
 const MICROTASKS_TO_REST = 60;
+/** As many pass at most between the answer to an append and its caller's hearing of it. */
+const MICROTASKS_TO_TELL = 10;
 /** A run that goes on and on after its last step never ends. */
-const MAX_EVENTS_TO_REST = 20_000;
+const MAX_EVENTS_TO_REST = 3_000;
 /** What waits for room is bounded by so many times the limits. */
 const WAITING_FACTOR = 10;
-const BYTES_BESIDE_PADDING = 4;
 const READS = ["readFrom", "getHighestSequenceNumber", "getLatestSnapshot", "stats"];
 
 const realTurn = globalThis.setImmediate;
@@ -64,13 +66,14 @@ export async function simulate(simulation: SimulationCase): Promise<SimulationRe
 
 class SimulationRun {
   readonly #config: SimulationConfig;
-  readonly #time = new SimulatedTime();
+  readonly #time: SimulatedTime;
   readonly #model = new SimulationModel();
   readonly #disk: SimulatedDisk;
   /** One place per process; empty while it is being opened. */
   readonly #processes: (SimulatedProcess | undefined)[] = [];
   readonly #open = new Set<OpenCall>();
   readonly #aborts: { readonly call: AppendCall; readonly controller: AbortController }[] = [];
+  readonly #calls = new Map<MessageJournal<number>, AppendCall[]>();
   #instances = 0;
   #snapshots = 0;
   #acknowledged = 0;
@@ -78,6 +81,7 @@ class SimulationRun {
 
   constructor(config: SimulationConfig, data: MemoryStorage) {
     this.#config = config;
+    this.#time = new SimulatedTime(config.msPerLook);
     this.#disk = {
       data,
       model: this.#model,
@@ -197,11 +201,13 @@ class SimulationRun {
       this.#acknowledged++;
       this.#note(call.id, first);
       this.#model.acknowledge(call, first);
-    }, (code) => {
+    }, (code, error) => {
       this.#note(call.id, code.length);
       const failedAt = process.storage.failedAt.find((step) => step > call.issuedAt);
-      this.#model.reject(call, code, failedAt ?? 0);
+      const actual = error instanceof PersistenceError ? error.actualSequenceNumber : undefined;
+      this.#model.reject(call, code, failedAt ?? 0, actual);
     });
+    this.#callsOf(journal).push(call);
   }
 
   #newCall(
@@ -217,6 +223,8 @@ class SimulationRun {
       count,
       expected: rest.expected,
       isStreamed: rest.isStreamed ?? false,
+      timeMs: Date.now(),
+      nextAtCall: this.#model.actor(actorId).log.length,
       issuedAt: this.#disk.step,
       aborted: false,
       doomed: false,
@@ -250,7 +258,24 @@ class SimulationRun {
   #flush(process: SimulatedProcess, step: Target): void {
     const journal = process.journal(step.journal);
     if (!isBatched(journal)) return;
-    this.#watch("flush", process, journal.flush());
+    const before = this.#callsOf(journal).filter(({ outcome }) => outcome === undefined);
+    this.#watch("flush", process, journal.flush(), () => void this.#checkFlushed(before));
+  }
+
+  /** What was called before a flush has been answered when the flush is. */
+  async #checkFlushed(calls: readonly AppendCall[]): Promise<void> {
+    await microtasks(MICROTASKS_TO_TELL);
+    for (const { id, outcome, committedAt } of calls) {
+      if (outcome === undefined && committedAt === undefined) {
+        this.#model.fail(`append ${id} was flushed, but it is not in the storage`);
+      }
+    }
+  }
+
+  #callsOf(journal: MessageJournal<number>): AppendCall[] {
+    const calls = this.#calls.get(journal) ?? [];
+    this.#calls.set(journal, calls);
+    return calls;
   }
 
   #changePolicy(process: SimulatedProcess, step: Step & { do: "policy" }): void {
@@ -265,7 +290,9 @@ class SimulationRun {
 
   #replaceJournal(process: SimulatedProcess, step: Target): void {
     const { journal, closed } = process.replaceJournal(step.journal);
+    const before = this.#callsOf(journal).filter(({ outcome }) => outcome === undefined);
     this.#watch("close journal", process, closed, () => {
+      void this.#checkFlushed(before);
       const { messages, bytes } = journal.pending;
       if (messages !== 0 || bytes !== 0) {
         this.#model.fail(`a closed journal has ${messages} messages, ${bytes} bytes pending`);
@@ -279,9 +306,11 @@ class SimulationRun {
     const next = actor.log.length;
     const { first } = actor;
     const from = Math.max(0, next - step.back);
-    const read = process.journal(step.journal).readFrom(actorId, from);
+    const limit = step.limit ?? Infinity;
+    const options = step.limit === undefined ? {} : { limit: step.limit };
+    const read = process.journal(step.journal).readFrom(actorId, from, options);
     this.#watch("readFrom", process, read, (entries) => {
-      this.#checkEntries(actorId, entries, { from, first, next });
+      this.#checkEntries(actorId, entries, { from, first, next, limit });
     });
   }
 
@@ -289,16 +318,15 @@ class SimulationRun {
   #checkEntries(
     actorId: string,
     entries: readonly JournalEntry<number>[],
-    known: { from: number; first: number; next: number },
+    known: { from: number; first: number; next: number; limit: number },
   ): void {
     const actor = this.#model.actor(actorId);
     const begin = entries[0]?.sequenceNumber ?? Math.max(known.from, known.next, actor.first);
     const end = begin + entries.length;
     this.#note(begin, end);
-    const isWhole = begin >= Math.max(known.from, known.first) &&
-      begin <= Math.max(known.from, actor.first) && end >= Math.min(known.next, end) &&
-      end <= Math.max(actor.log.length, begin) &&
-      (end >= known.next || entries.length === 0);
+    const isWhole = entries.length <= known.limit && begin >= Math.max(known.from, known.first) &&
+      (entries.length === 0 || begin <= Math.max(known.from, actor.first)) &&
+      (end >= known.next || entries.length === known.limit);
     const isRight = entries.every(({ sequenceNumber, message }, index) =>
       sequenceNumber === begin + index && message === actor.log[sequenceNumber]
     );
@@ -381,7 +409,7 @@ class SimulationRun {
     const { maxPendingMessages, maxPendingBytes, padding } = this.#config;
     return {
       maxMessages: Math.max(maxPendingMessages, MAX_BATCH),
-      maxBytes: Math.max(maxPendingBytes, MAX_BATCH * (BYTES_BESIDE_PADDING + padding)),
+      maxBytes: Math.max(maxPendingBytes, MAX_BATCH * (MESSAGE_BYTES + padding)),
     };
   }
 
@@ -452,7 +480,7 @@ class SimulationRun {
     process: SimulatedProcess | undefined,
     promise: Promise<Value>,
     onValue: (value: Value) => void = () => {},
-    onFailure: (code: AppendFailure) => void = () => {},
+    onFailure: (code: AppendFailure, error: unknown) => void = () => {},
   ): void {
     const call = { name, process };
     this.#open.add(call);
@@ -462,7 +490,7 @@ class SimulationRun {
       if (!this.#settle(call)) return;
       const code = codeOf(error);
       if (code === "REOPEN_REQUIRED" && process) process.mustReopen = true;
-      if (isAllowed(code, name)) onFailure(code);
+      if (isAllowed(code, name)) onFailure(code, error);
       else this.#model.fail(`${name} was rejected with ${String(error)}`);
     });
   }
@@ -541,7 +569,12 @@ class SimulationRun {
       const actorId = actorOf({ actor });
       const { first, log } = this.#model.actor(actorId);
       const entries = await process.journal(0).readFrom(actorId, 0);
-      this.#checkEntries(actorId, entries, { from: 0, first, next: log.length });
+      this.#checkEntries(actorId, entries, {
+        from: 0,
+        first,
+        next: log.length,
+        limit: Infinity,
+      });
     }
   }
 

@@ -75,6 +75,7 @@ export class SimulatedStorage implements Storage {
 
   commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
     if (this.#isClosed) return Promise.reject(closed());
+    if (this.#failure) this.#disk.model.fail("a commit came after REOPEN_REQUIRED");
     if (this.#underWay++ > 0) this.#disk.model.fail("two commits of one provider are under way");
     return new Promise((resolve, reject) => {
       this.#wait((outcome) => this.#carryOut(groups, outcome, resolve, reject));

@@ -26,11 +26,20 @@ interface Globals {
 /** A clock with timers, both driven by hand. */
 export class SimulatedTime {
   #nowMs = 0;
+  readonly #msPerLook: number;
   /** By how much the clock on the wall was set. */
   #skewMs = 0;
   #timers: Timer[] = [];
   #lastId = 0;
   #real: Globals | undefined;
+
+  /**
+   * @param msPerLook How much time passes whenever somebody measures it, so that work takes time. No
+   *   timer is called then.
+   */
+  constructor(msPerLook: number) {
+    this.#msPerLook = msPerLook;
+  }
 
   /** Whether a timer is set. */
   get hasTimers(): boolean {
@@ -58,11 +67,11 @@ export class SimulatedTime {
       clearTimeout: (id: number | undefined) => this.#clear(id),
       Date: class extends RealDate {
         static override now(): number {
-          return now();
+          return Math.floor(now());
         }
       },
     });
-    replace("performance", { now: () => this.#nowMs });
+    replace("performance", { now: () => (this.#nowMs += this.#msPerLook) });
   }
 
   /** Puts the real ones back. */
