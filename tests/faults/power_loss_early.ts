@@ -1,6 +1,6 @@
 import type { Fault } from "./fault.ts";
 import { powerLossFault } from "./power_loss_fault.ts";
-import { mixed } from "./power_loss_workloads.ts";
+import { appends } from "./power_loss_workloads.ts";
 
 /** Acknowledged before the flush, operations are lost: the rig notices. */
 export const powerLossEarly: Fault = powerLossFault({
@@ -9,5 +9,5 @@ export const powerLossEarly: Fault = powerLossFault({
   counts: { test: 40, quick: 40, full: 200 },
   expectsFailures: true,
   early: true,
-  workloads: [mixed],
+  workloads: [appends],
 });

@@ -9,6 +9,9 @@ export const mixed: Workload = {
   sessions: 2,
 };
 
+/** What needs to read nothing of what it has written. */
+export const appends: Workload = { name: "appends", mix: { append: 2, batch: 1 } };
+
 /** Everything that changes the file in a way of its own. */
 export const workloads: readonly Workload[] = [
   { name: "create", mix: { append: 1 }, operations: 12 },
