@@ -1,4 +1,5 @@
 import type { Fault } from "./fault.ts";
+import { kill } from "./kill.ts";
 import { powerLoss } from "./power_loss.ts";
 import { powerLossEarly } from "./power_loss_early.ts";
 import { powerLossRelaxed } from "./power_loss_relaxed.ts";
@@ -12,4 +13,5 @@ export const faults: readonly Fault[] = [
   powerLossEarly,
   powerLossRelaxed,
   powerLossRelaxedLoss,
+  kill,
 ];

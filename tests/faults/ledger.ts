@@ -145,6 +145,8 @@ export class Ledger {
       }
       actor.highest = Math.max(actor.highest, next - 1);
       actor.truncated = Math.max(actor.truncated, first);
+      const snapshots = provider.createSnapshotStore();
+      actor.saved = (await snapshots.getLatestSnapshot(actorId))?.sequenceNumber ?? -1;
     }
   }
 
