@@ -361,10 +361,19 @@ export class CommitQueue {
     plans: readonly PlanWithGroup[],
     writes: readonly PlainWrite[],
   ): Promise<void> {
-    for (const write of writes) await this.#commit([], [write]);
+    for (const write of writes) await this.#commitUnlessFatal([], [write]);
     const first = plans.filter(({ group }) => makesRoom(group));
     const others = plans.filter(({ group }) => !makesRoom(group));
-    for (const plan of [...first, ...others]) await this.#commit([plan], []);
+    for (const plan of [...first, ...others]) await this.#commitUnlessFatal([plan], []);
+  }
+
+  /** One of those before may have been the last that the storage takes. */
+  async #commitUnlessFatal(
+    plans: readonly PlanWithGroup[],
+    writes: readonly PlainWrite[],
+  ): Promise<void> {
+    if (this.#fatal) this.#failCommit(this.#fatal, plans, writes);
+    else await this.#commit(plans, writes);
   }
 
   async #loadHeads(stale: readonly ActorQueue[], failed: Set<ActorQueue>): Promise<void> {
@@ -436,15 +445,23 @@ export class CommitQueue {
   #fail(error: unknown, plans: readonly CommitPlan[], writes: readonly PlainWrite[]): void {
     this.counts.failedCommits++;
     const failure = asPersistenceError(error);
+    this.#failCommit(failure, plans, writes);
+    if (failure.code === "REOPEN_REQUIRED" || failure.code === "CLOSED") {
+      this.#failEverything(failure);
+    }
+  }
+
+  #failCommit(
+    failure: PersistenceError,
+    plans: readonly CommitPlan[],
+    writes: readonly PlainWrite[],
+  ): void {
     for (const plan of plans) {
       plan.actor.inFlight = false;
       plan.actor.forgetHead();
       this.#failActor(plan.actor, plan.operations, failure);
     }
     this.#failWrites(writes, failure);
-    if (failure.code === "REOPEN_REQUIRED" || failure.code === "CLOSED") {
-      this.#failEverything(failure);
-    }
   }
 
   /** Nothing can be committed any more: all that waits is told so, and all that comes. */

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { PersistenceError } from "../../core/errors.ts";
 import { openBinding } from "./binding.ts";
+import { createDataFile } from "./creation.ts";
 import { checkDataFile } from "./data_file.ts";
 import {
   checkFiles,
@@ -164,6 +165,7 @@ async function openEnvironment(
   changedDirectories: readonly string[],
 ): Promise<SharedEnvironment> {
   assertReservable(options);
+  if (!options.readOnly) await createDataFile(options);
   await checkFiles(options.path, options.readOnly);
   if (options.verifyOnOpen) {
     await translatingFileErrors(

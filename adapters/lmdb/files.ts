@@ -48,12 +48,22 @@ export function prepareDirectory(path: string, create: boolean): Promise<Environ
         `Cannot open LMDB environment at "${path}": it is no directory`,
       );
     }
-    const isNew = create && !(await statsOf(join(absolute, DATA_FILE)));
+    const isNew = create && !(await exists(join(absolute, DATA_FILE)));
     return {
       path: await realpath(absolute),
       changed: isNew ? [absolute, ...created.map((directory) => dirname(directory))] : [],
     };
   });
+}
+
+/**
+ * Whether there is something at a path.
+ *
+ * @param path The path.
+ * @returns Whether there is.
+ */
+export async function exists(path: string): Promise<boolean> {
+  return (await statsOf(path)) !== undefined;
 }
 
 /**
@@ -215,7 +225,13 @@ function asOpenError(path: string, cause: unknown): PersistenceError {
   );
 }
 
-function codeOf(error: unknown): string | undefined {
+/**
+ * The code of an error of the file system.
+ *
+ * @param error The error.
+ * @returns The code, such as `"ENOENT"`, or `undefined` where it has none.
+ */
+export function codeOf(error: unknown): string | undefined {
   const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
   return isCoded ? String(error.code) : undefined;
 }

@@ -1,0 +1,17 @@
+import type { Fault } from "./fault.ts";
+import { kill } from "./kill.ts";
+import { powerLoss } from "./power_loss.ts";
+import { powerLossEarly } from "./power_loss_early.ts";
+import { powerLossRelaxed } from "./power_loss_relaxed.ts";
+import { powerLossRelaxedLoss } from "./power_loss_relaxed_loss.ts";
+import { powerLossUnsynced } from "./power_loss_unsynced.ts";
+
+/** All faults, in the order of the table. */
+export const faults: readonly Fault[] = [
+  powerLoss,
+  powerLossUnsynced,
+  powerLossEarly,
+  powerLossRelaxed,
+  powerLossRelaxedLoss,
+  kill,
+];
