@@ -314,9 +314,7 @@ export class ActorQueue {
       return { actor: this, operations, dropped, frames, head, group: undefined };
     }
     const changes: Change[] = [];
-    const tailSequenceNumber = first === next
-      ? this.#dropTail(next)
-      : this.#placeFrames(frames, head, changes);
+    const tailSequenceNumber = this.#placeFrames(frames, head, first === next, changes);
     const newHead = {
       version: (head.version ?? 0) + 1,
       nextSequenceNumber: next,
@@ -420,27 +418,30 @@ export class ActorQueue {
     return frames.filter((frame) => frame.count > 0);
   }
 
-  /** Everything has been truncated. */
-  #dropTail(next: number): number {
-    this.#tail = undefined;
-    return next;
-  }
-
   /**
    * Finds new frames their place: in the tail, where there is room, or as records of their own, and
-   * then the tail before them becomes one, too.
+   * then the tail before them becomes one, too. Where all has been truncated there is no tail, and
+   * the records will be removed with the others.
    *
    * @returns The sequence number at which the tail begins now.
    */
-  #placeFrames(frames: readonly OpenFrame[], head: Head, changes: Change[]): number {
+  #placeFrames(
+    frames: readonly OpenFrame[],
+    head: Head,
+    isTruncated: boolean,
+    changes: Change[],
+  ): number {
     const last = frames[frames.length - 1];
-    if (!last || (frames.length === 1 && this.#tail?.add(last))) return head.tailSequenceNumber;
     let next = head.nextSequenceNumber;
+    if (isTruncated) this.#tail = undefined;
+    else if (!last || (frames.length === 1 && this.#tail?.add(last))) {
+      return head.tailSequenceNumber;
+    }
     if (this.#tail) {
       const key = numberedKey(this.key, next - 1);
       changes.push(putFrame(key, this.#tail.seal(key)));
     }
-    this.#tail = Tail.takes(last) ? Tail.of(last) : undefined;
+    this.#tail = !isTruncated && last && Tail.takes(last) ? Tail.of(last) : undefined;
     for (const frame of this.#tail ? frames.slice(0, -1) : frames) {
       next += frame.count;
       const key = numberedKey(this.key, next - 1);

@@ -107,6 +107,9 @@ export interface SimulationCase {
 
 /** The largest batch. */
 export const MAX_BATCH = 6;
+/** With these, journals have only a tail; both a tail and frames; only frames. */
+const PADDINGS: readonly number[] = [0, 0, 0, 100, 400, 9_000];
+
 /** The length of a message without padding. */
 export const MESSAGE_BYTES = 4;
 /** How many actors there are, and journals per provider. */
@@ -154,7 +157,7 @@ export function caseOf(seed: number, withStreams = true, breakage?: Breakage): S
     backpressure: random.below(3) === 0 ? "reject" : "wait",
     maxPendingMessages: 1 + random.below(random.below(2) === 0 ? 8 : 60),
     maxPendingBytes: 1_000_000,
-    padding: random.below(6) === 0 ? 9_000 : 0,
+    padding: PADDINGS[random.below(PADDINGS.length)] ?? 0,
     msPerLook: random.below(3) === 0 ? 0.25 : 0,
     readsAtOnce: random.below(3) === 0,
     ...(breakage === undefined ? {} : { breakage }),

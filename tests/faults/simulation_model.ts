@@ -5,8 +5,16 @@
  * @module
  */
 
-import { FrameCursor, openFrame } from "../../core/frame.ts";
-import { actorIdOf, readUint32, readUint53, sequenceNumberOf } from "../../core/keys.ts";
+import { FrameCursor, openFrame, type StoredFrame } from "../../core/frame.ts";
+import { HEAD_BYTES_BEFORE_TAIL } from "../../core/head.ts";
+import {
+  actorIdOf,
+  actorKey,
+  numberedKey,
+  readUint32,
+  readUint53,
+  sequenceNumberOf,
+} from "../../core/keys.ts";
 import { KEY_GUARD_BYTES } from "../../core/guarded_key.ts";
 import type { Change, WriteGroup } from "../../core/storage.ts";
 import {
@@ -21,6 +29,7 @@ export const KEPT_SNAPSHOTS = 2;
 /** Where the two numbers of a head stand, as ARCHITECTURE.md says. */
 const NEXT_OFFSET = 5;
 const FIRST_OFFSET = 13;
+const TAIL_FIRST_OFFSET = FIRST_OFFSET + 8;
 
 /** What is known of one actor. */
 export interface ModelActor {
@@ -169,6 +178,7 @@ export class SimulationModel {
       this.fail(`the head of ${actorId} has version ${change.version} instead of ${version}`);
     }
     for (const frame of frames) this.#addFrame(actorId, actor, frame);
+    this.#addTail(actorId, actor, change.value, next);
     if (next !== actor.log.length) {
       this.fail(`the head of ${actorId} says ${next}, but its entries end at ${actor.log.length}`);
     }
@@ -182,13 +192,30 @@ export class SimulationModel {
   #addFrame(actorId: string, actor: ModelActor, change: Change): void {
     if (change.type === "delete") return;
     if (actorIdOf(change.key) !== actorId) return this.fail(`a frame of another than ${actorId}`);
-    const frame = openFrame(actorId, change.key, change.value);
+    this.#addEntries(actorId, actor, openFrame(actorId, change.key, change.value));
+  }
+
+  /** The last entries stand in the head. */
+  #addTail(actorId: string, actor: ModelActor, head: Uint8Array, next: number): void {
+    const tailFirst = readUint53(head, TAIL_FIRST_OFFSET, "little-endian");
+    if (tailFirst === next) return;
+    const key = numberedKey(actorKey(actorId, "read"), next - 1);
+    const frame = openFrame(actorId, key, head.subarray(HEAD_BYTES_BEFORE_TAIL));
+    if (frame.firstSequenceNumber !== tailFirst) {
+      this.fail(`the tail of ${actorId} begins at ${frame.firstSequenceNumber}, not ${tailFirst}`);
+    }
+    this.#addEntries(actorId, actor, frame);
+  }
+
+  /** Those that are known already have moved from the tail, or stand there once more. */
+  #addEntries(actorId: string, actor: ModelActor, frame: StoredFrame): void {
     const cursor = new FrameCursor(frame, 0, Number.MAX_SAFE_INTEGER);
     while (cursor.advance()) {
+      const message = readUint32(frame.bytes, cursor.payloadStart, "big-endian");
+      if (actor.log[cursor.sequenceNumber] === message) continue;
       if (cursor.sequenceNumber !== actor.log.length) {
         this.fail(`${actorId} has an entry ${cursor.sequenceNumber} behind ${actor.log.length}`);
       }
-      const message = readUint32(change.value, cursor.payloadStart, "big-endian");
       this.#addMessage(actorId, actor, message, cursor.timeMs);
     }
     if (frame.lastSequenceNumber !== actor.log.length - 1) {
