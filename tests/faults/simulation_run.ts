@@ -568,7 +568,10 @@ class SimulationRun {
     for (let actor = 0; actor < ACTORS; actor++) {
       const actorId = actorOf({ actor });
       const { first, log } = this.#model.actor(actorId);
-      const entries = await process.journal(0).readFrom(actorId, 0);
+      const entries = await process.journal(0).readFrom(actorId, 0).catch((error) => {
+        this.#model.fail(`${actorId} cannot be read: ${error}`);
+      });
+      if (!entries) return;
       this.#checkEntries(actorId, entries, {
         from: 0,
         first,
