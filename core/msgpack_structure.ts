@@ -133,7 +133,11 @@ class StructureCheck {
 
   #isProto(start: number, end: number): boolean {
     if (end - start !== PROTO.length) return false;
-    return PROTO.every((byte, index) => this.#bytes[start + index] === byte);
+    // A loop, since ordinary names have this length, too, and a callback takes several times as long.
+    for (let index = 0; index < PROTO.length; index++) {
+      if (this.#bytes[start + index] !== PROTO[index]) return false;
+    }
+    return true;
   }
 
   #extension(typeOffset: number, length: number, limit: number, depth: number): number {

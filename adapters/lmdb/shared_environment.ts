@@ -68,7 +68,8 @@ export class SharedEnvironment {
       // Without this, commits of other processes stay unseen until the event loop turns.
       this.#binding.root.resetReadTxn();
       const entry = this.#binding.databases[space].getEntry(key);
-      return entry && { key: new Uint8Array(key), value: entry.value, version: entry.version ?? 0 };
+      return entry &&
+        { key: new Uint8Array(key), value: plainArray(entry.value), version: entry.version ?? 0 };
     });
   }
 
@@ -246,11 +247,16 @@ function readPage(database: LmdbDatabase, range: ScanRange): StoredEntry[] {
   }
   let bytes = 0;
   for (const { key, value, version = 0 } of database.getRange(bounds)) {
-    page.push({ key, value, version });
+    // A view of a `Buffer` takes several times as long to make as one of an ordinary array.
+    page.push({ key, value: plainArray(value), version });
     bytes += value.length;
     if (bytes >= range.maxBytes) break;
   }
   return page;
+}
+
+function plainArray({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** In reverse, `lmdb` begins at the upper end: exclusive there, inclusive at the lower one. */
