@@ -24,6 +24,7 @@ export type {
   BatchedJournalOptions,
   BatchedMessageJournal,
   JournalEntry,
+  JournalOptions,
   JournalPending,
   MessageJournal,
   ReadOptions,
@@ -39,12 +40,30 @@ export {
   type ProviderStats,
 } from "./core/provider.ts";
 export type {
+  Schema,
+  SchemaFallbacks,
+  SchemaVersion,
+  SingleSchema,
+  StoredPlace,
+  TypeSchema,
+  UnionSchema,
+  UnknownValue,
+  Upcaster,
+} from "./core/schema.ts";
+export type {
   DeleteSnapshotsCriteria,
   SnapshotCriteria,
   SnapshotEntry,
   SnapshotStore,
   SnapshotStoreOptions,
 } from "./core/snapshots.ts";
+export type {
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaProps,
+  StandardSchemaResult,
+  StandardSchemaTypes,
+} from "./core/standard_schema.ts";
 export {
   type Change,
   type Condition,

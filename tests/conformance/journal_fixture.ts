@@ -23,7 +23,8 @@ export interface JournalKind {
 /** What goes out with the next commit. */
 export const PLAIN: JournalKind = {
   name: "journal",
-  create: (provider, actorId) => provider.createMessageJournal(actorId),
+  create: (provider, actorId) =>
+    provider.createMessageJournal(actorId === undefined ? {} : { actorId }),
 };
 
 /** What waits for more, but only briefly: most cases await each append. */
