@@ -49,7 +49,11 @@ export function describeStoredGenerations(options: ConformanceOptions, kind: Jou
       for (const { space, key, value } of recordsOf(PLAIN_RECORDS, codec)) {
         if (space === "heads") continue;
         const stored = await storage.get(space, key);
-        assert.deepEqual(stored?.value, value, "old data is never rewritten");
+        assert.deepEqual(
+          Uint8Array.from(stored?.value ?? []),
+          value,
+          "old data is never rewritten",
+        );
       }
     });
 
