@@ -260,6 +260,8 @@ export class FrameCursor {
   readonly actorId: string;
   /** Whether the payloads begin with the tags of their schemas. */
   readonly isTagged: boolean;
+  /** The bytes of the frame. */
+  readonly bytes: Uint8Array;
   /** The frame. */
   readonly frame: StoredFrame;
   readonly #to: number;
@@ -274,6 +276,7 @@ export class FrameCursor {
     this.frame = frame;
     this.actorId = frame.actorId;
     this.isTagged = frame.isTagged;
+    this.bytes = frame.bytes;
     this.sequenceNumber = frame.firstSequenceNumber - 1;
     this.#to = Math.min(to, frame.lastSequenceNumber);
     while (this.sequenceNumber < from - 1) if (!this.advance()) break;

@@ -66,10 +66,9 @@ export class EntryPage<Message> {
       if (!part) return undefined;
       this.#cursor = new FrameCursor(part.frame, part.from, part.to);
     }
-    const { actorId, sequenceNumber, timeMs, payloadStart, payloadEnd, frame } = this.#cursor;
-    const payload = frame.bytes.subarray(payloadStart, payloadEnd);
+    const { actorId, sequenceNumber, timeMs } = this.#cursor;
     // What was stored is what the journal's user declared it to be.
-    const message = this.#payloads.decode(payload, this.#cursor) as Message;
+    const message = this.#payloads.decode(this.#cursor) as Message;
     const timestamp = new Date(timeMs);
     const schema = this.#payloads.decodedSchema;
     return schema

@@ -14,8 +14,14 @@ import {
 import type { SchemaVersion } from "./schema.ts";
 import { decodeTag, tagLength } from "./schema_tag.ts";
 
-/** Where a payload was found, for errors and upcasters. */
-export interface PayloadPlace {
+/** A payload as it was found. */
+export interface StoredPayload {
+  /** The record that it is in. */
+  readonly bytes: Uint8Array;
+  /** The offset of its first byte. */
+  readonly payloadStart: number;
+  /** The offset behind its last byte. */
+  readonly payloadEnd: number;
   readonly actorId: string;
   readonly sequenceNumber: number;
   /** Milliseconds since 1970. */
@@ -47,12 +53,11 @@ export interface Payloads {
    * Reads a payload.
    *
    * @param payload The payload.
-   * @param place Where it was found.
    * @returns The message or state. It shares no memory with the payload.
    * @throws {PersistenceError} `CORRUPT`, `UNKNOWN_SCHEMA`; with a schema `UPCAST_FAILED`,
    *   `VALIDATION_FAILED`.
    */
-  decode(payload: Uint8Array, place: PayloadPlace): unknown;
+  decode(payload: StoredPayload): unknown;
 }
 
 /** What payloads hold, in the words of error messages. */
@@ -102,16 +107,16 @@ export class PlainPayloads implements Payloads {
   }
 
   /** See {@linkcode Payloads.decode}. */
-  decode(payload: Uint8Array, place: PayloadPlace): unknown {
-    if (place.isTagged) throw this.#withoutSchema(payload, place);
-    return decodeValue(this.#codec, payload, this.#kind, place);
+  decode(payload: StoredPayload): unknown {
+    if (payload.isTagged) throw this.#withoutSchema(payload);
+    return decodeValue(this.#codec, payload, this.#kind);
   }
 
-  #withoutSchema(payload: Uint8Array, place: PayloadPlace): PersistenceError {
-    const { name, version } = readTag(payload, this.#kind, place);
+  #withoutSchema(payload: StoredPayload): PersistenceError {
+    const { name, version } = readTag(payload, this.#kind);
     const problem =
       `was stored as "${name}" of version ${version}, but the ${this.#kind.container} has no schema`;
-    return readingFailed("UNKNOWN_SCHEMA", problem, this.#kind, place);
+    return readingFailed("UNKNOWN_SCHEMA", problem, this.#kind, payload);
   }
 }
 
@@ -144,22 +149,23 @@ export function encodeValue(
  * Decodes what the codec has made, and says where it stands if that fails.
  *
  * @param codec What decodes.
- * @param bytes The bytes.
- * @param kind What they hold.
- * @param place Where they were found.
+ * @param payload Where it stands.
+ * @param kind What it is.
+ * @param tagBytes The length of the tag before it.
  * @returns The value.
  * @throws {PersistenceError} `CORRUPT`.
  */
 export function decodeValue(
   codec: Codec,
-  bytes: Uint8Array,
+  payload: StoredPayload,
   kind: PayloadKind,
-  place: PayloadPlace,
+  tagBytes = 0,
 ): unknown {
+  const { bytes, payloadStart, payloadEnd } = payload;
   try {
-    return codec.decode(bytes);
+    return codec.decode(bytes.subarray(payloadStart + tagBytes, payloadEnd));
   } catch (cause) {
-    throw readingFailed("CORRUPT", "cannot be decoded", kind, place, { cause });
+    throw readingFailed("CORRUPT", "cannot be decoded", kind, payload, { cause });
   }
 }
 
@@ -168,19 +174,16 @@ export function decodeValue(
  *
  * @param payload The payload.
  * @param kind What it holds.
- * @param place Where it was found.
  * @returns What it was stored as.
  * @throws {PersistenceError} `CORRUPT`.
  */
-export function readTag(
-  payload: Uint8Array,
-  kind: PayloadKind,
-  place: PayloadPlace,
-): SchemaVersion {
+export function readTag(payload: StoredPayload, kind: PayloadKind): SchemaVersion {
+  const { bytes, payloadStart, payloadEnd } = payload;
   try {
-    return decodeTag(payload.subarray(0, tagLength(payload)));
+    const tagEnd = payloadStart + tagLength(bytes, payloadStart, payloadEnd);
+    return decodeTag(bytes.subarray(payloadStart, tagEnd));
   } catch (cause) {
-    throw readingFailed("CORRUPT", "cannot be decoded", kind, place, { cause });
+    throw readingFailed("CORRUPT", "cannot be decoded", kind, payload, { cause });
   }
 }
 
@@ -190,7 +193,7 @@ export function readTag(
  * @param code What went wrong.
  * @param problem The rest of the sentence that begins with the message or state.
  * @param kind What the payload holds.
- * @param place Where it was found.
+ * @param payload The payload.
  * @param details The cause, and more.
  * @returns The error.
  */
@@ -198,7 +201,7 @@ export function readingFailed(
   code: PersistenceErrorCode,
   problem: string,
   kind: PayloadKind,
-  { actorId, sequenceNumber }: PayloadPlace,
+  { actorId, sequenceNumber }: StoredPayload,
   details: PersistenceErrorDetails = {},
 ): PersistenceError {
   return new PersistenceError(

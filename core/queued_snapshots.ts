@@ -257,9 +257,16 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     const sequenceNumber = snapshotNumberOf(stored.key);
     const { timeMs, isTagged } = headerOf(actorId, stored);
     const { payloads } = this.#services;
-    const place = { actorId, sequenceNumber, timeMs, isTagged };
     // What was stored is what the store's user declared it to be.
-    const state = payloads.decode(stored.value.subarray(STATE_OFFSET), place) as State;
+    const state = payloads.decode({
+      bytes: stored.value,
+      payloadStart: STATE_OFFSET,
+      payloadEnd: stored.value.length,
+      actorId,
+      sequenceNumber,
+      timeMs,
+      isTagged,
+    }) as State;
     const timestamp = new Date(timeMs);
     const schema = payloads.decodedSchema;
     return schema

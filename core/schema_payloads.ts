@@ -11,10 +11,10 @@ import {
   decodeValue,
   encodeValue,
   type PayloadKind,
-  type PayloadPlace,
   type Payloads,
   readingFailed,
   readTag,
+  type StoredPayload,
 } from "./payloads.ts";
 import type { Schema, SchemaVersion, StoredPlace } from "./schema.ts";
 import { canRead, type CheckedSchema, type CheckedType, checkSchema } from "./schema_check.ts";
@@ -78,15 +78,15 @@ export class SchemaPayloads<Value> implements Payloads {
   }
 
   /** See {@linkcode Payloads.decode}. */
-  decode(payload: Uint8Array, place: PayloadPlace): unknown {
+  decode(payload: StoredPayload): unknown {
     this.#decodedSchema = undefined;
-    if (!place.isTagged) return this.#decodeUnversioned(payload, place);
-    const length = this.#tagLength(payload, place);
-    const readable = this.#readable.get(payload, length);
-    if (!readable) return this.#decodeUnknown(payload, length, place);
+    if (!payload.isTagged) return this.#decodeUnversioned(payload);
+    const tagBytes = this.#tagLength(payload);
+    const readable = this.#readable.get(payload.bytes, payload.payloadStart, tagBytes);
+    if (!readable) return this.#decodeUnknown(payload, tagBytes);
     this.#decodedSchema = readable.schema;
-    const value = decodeValue(this.#codec, payload.subarray(length), this.#kind, place);
-    return this.#toCurrent(readable.type, readable.schema.version, value, place);
+    const value = decodeValue(this.#codec, payload, this.#kind, tagBytes);
+    return this.#toCurrent(readable.type, readable.schema.version, value, payload);
   }
 
   #addType(type: CheckedType): void {
@@ -115,7 +115,8 @@ export class SchemaPayloads<Value> implements Payloads {
     const tag = this.#tags.get(type) ?? encodeTag(type);
     const length = tag.length + bytes.length;
     const buffer = this.#bufferOf(length);
-    buffer.set(tag);
+    // A loop beats `set` for so few bytes.
+    for (let index = 0; index < tag.length; index++) buffer[index] = tag[index] ?? 0;
     buffer.set(bytes, tag.length);
     return buffer.subarray(0, length);
   }
@@ -127,57 +128,54 @@ export class SchemaPayloads<Value> implements Payloads {
     return this.#buffer;
   }
 
-  #tagLength(payload: Uint8Array, place: PayloadPlace): number {
+  #tagLength(payload: StoredPayload): number {
     try {
-      return tagLength(payload);
+      return tagLength(payload.bytes, payload.payloadStart, payload.payloadEnd);
     } catch (cause) {
-      throw readingFailed("CORRUPT", "cannot be decoded", this.#kind, place, { cause });
+      throw readingFailed("CORRUPT", "cannot be decoded", this.#kind, payload, { cause });
     }
   }
 
-  #decodeUnknown(payload: Uint8Array, length: number, place: PayloadPlace): Value {
-    const schema = readTag(payload, this.#kind, place);
+  #decodeUnknown(payload: StoredPayload, tagBytes: number): Value {
+    const schema = readTag(payload, this.#kind);
     this.#decodedSchema = schema;
-    return this.#replaceUnknown(
-      schema,
-      () => decodeValue(this.#codec, payload.subarray(length), this.#kind, place),
-      place,
-    );
+    const decode = () => decodeValue(this.#codec, payload, this.#kind, tagBytes);
+    return this.#replaceUnknown(schema, decode, payload);
   }
 
-  #decodeUnversioned(payload: Uint8Array, place: PayloadPlace): unknown {
+  #decodeUnversioned(payload: StoredPayload): unknown {
     const { unversioned } = this.#schema;
-    const decode = () => decodeValue(this.#codec, payload, this.#kind, place);
-    if (!unversioned) return this.#replaceUnknown(undefined, decode, place);
+    const decode = () => decodeValue(this.#codec, payload, this.#kind);
+    if (!unversioned) return this.#replaceUnknown(undefined, decode, payload);
     const value = decode();
     const schema = typeof unversioned === "function"
-      ? this.#askVersion(() => unversioned(value, storedPlace(place)), place)
+      ? this.#askVersion(() => unversioned(value, placeOf(payload)), payload)
       : unversioned;
     const type = this.#schema.types.get(schema.name);
     return type && canRead(type, schema.version)
-      ? this.#toCurrent(type, schema.version, value, place)
-      : this.#replaceUnknown(schema, () => value, place);
+      ? this.#toCurrent(type, schema.version, value, payload)
+      : this.#replaceUnknown(schema, () => value, payload);
   }
 
-  #askVersion(ask: () => SchemaVersion, place: PayloadPlace): SchemaVersion {
+  #askVersion(ask: () => SchemaVersion, payload: StoredPayload): SchemaVersion {
     try {
       const { name, version } = ask();
       return { name, version };
     } catch (cause) {
       const problem = `was stored without a schema, and unversioned failed: ${reasonOf(cause)}`;
-      throw readingFailed("UNKNOWN_SCHEMA", problem, this.#kind, place, { cause });
+      throw readingFailed("UNKNOWN_SCHEMA", problem, this.#kind, payload, { cause });
     }
   }
 
   /** A value of the current version. */
-  #toCurrent(type: CheckedType, version: number, value: unknown, place: PayloadPlace): unknown {
-    const current = version === type.version ? value : this.#upcast(type, version, value, place);
-    assertValid(type, current, this.#failureAt(place));
+  #toCurrent(type: CheckedType, version: number, value: unknown, payload: StoredPayload): unknown {
+    const current = version === type.version ? value : this.#upcast(type, version, value, payload);
+    assertValid(type, current, this.#failureAt(payload));
     return current;
   }
 
-  #upcast(type: CheckedType, version: number, value: unknown, place: PayloadPlace): unknown {
-    const stored = storedPlace(place);
+  #upcast(type: CheckedType, version: number, value: unknown, payload: StoredPayload): unknown {
+    const stored = placeOf(payload);
     let current = value;
     for (const [index, step] of type.steps.slice(version - type.oldestVersion).entries()) {
       const from = version + index;
@@ -186,7 +184,7 @@ export class SchemaPayloads<Value> implements Payloads {
           "UPCAST_FAILED",
           `cannot be upcast from "${type.name}" of version ${from} to ${from + 1}: ${reason}`,
           this.#kind,
-          place,
+          payload,
           details,
         );
       try {
@@ -202,15 +200,15 @@ export class SchemaPayloads<Value> implements Payloads {
   #replaceUnknown(
     schema: SchemaVersion | undefined,
     decode: () => unknown,
-    place: PayloadPlace,
+    payload: StoredPayload,
   ): Value {
     const { onUnknown } = this.#schema;
-    const fail = this.#failureAt(place);
+    const fail = this.#failureAt(payload);
     if (!onUnknown) throw fail("UNKNOWN_SCHEMA", this.#describeUnknown(schema));
     const value = decode();
     let replacement: Value;
     try {
-      replacement = onUnknown({ schema, value, ...storedPlace(place) });
+      replacement = onUnknown({ schema, value, ...placeOf(payload) });
     } catch (cause) {
       const problem = `${this.#describeUnknown(schema)}, and onUnknown failed: ${reasonOf(cause)}`;
       throw fail("UNKNOWN_SCHEMA", problem, { cause });
@@ -220,8 +218,8 @@ export class SchemaPayloads<Value> implements Payloads {
     return replacement;
   }
 
-  #failureAt(place: PayloadPlace): Fail {
-    return (code, problem, details) => readingFailed(code, problem, this.#kind, place, details);
+  #failureAt(payload: StoredPayload): Fail {
+    return (code, problem, details) => readingFailed(code, problem, this.#kind, payload, details);
   }
 
   #describeUnknown(schema: SchemaVersion | undefined): string {
@@ -250,7 +248,7 @@ function assertValid(type: CheckedType, value: unknown, fail: Fail): void {
   throw fail("VALIDATION_FAILED", `${problem}: ${describeIssues(failure)}`, failure);
 }
 
-function storedPlace({ actorId, sequenceNumber, timeMs }: PayloadPlace): StoredPlace {
+function placeOf({ actorId, sequenceNumber, timeMs }: StoredPayload): StoredPlace {
   return { actorId, sequenceNumber, timestamp: new Date(timeMs) };
 }
 

@@ -44,17 +44,18 @@ export function encodeTag({ name, version }: SchemaVersion): Uint8Array {
 /**
  * The length of the tag that a payload begins with.
  *
- * @param payload The payload.
+ * @param bytes Where the payload is.
+ * @param start The offset of its first byte.
+ * @param end The offset behind its last byte.
  * @returns The length.
  * @throws {Error} where it does not begin with a tag.
  */
-export function tagLength(payload: Uint8Array): number {
-  let nameLengthOffset = 0;
-  while ((payload[nameLengthOffset] ?? 0) >= 0x80) nameLengthOffset++;
-  nameLengthOffset++;
-  const nameLength = payload[nameLengthOffset];
-  const length = nameLengthOffset + 1 + (nameLength ?? 0);
-  if (nameLengthOffset > MAX_VERSION_BYTES || !nameLength || length > payload.length) {
+export function tagLength(bytes: Uint8Array, start: number, end: number): number {
+  let versionBytes = 1;
+  while ((bytes[start + versionBytes - 1] ?? 0) >= 0x80) versionBytes++;
+  const nameBytes = bytes[start + versionBytes] ?? 0;
+  const length = versionBytes + 1 + nameBytes;
+  if (versionBytes > MAX_VERSION_BYTES || nameBytes === 0 || start + length > end) {
     throw new Error("the tag of its schema is malformed");
   }
   return length;
@@ -90,7 +91,7 @@ export class TagTable<Item> {
    * @param item What is known of it.
    */
   set(tag: Uint8Array, item: Item): void {
-    const slot = hashOf(tag, tag.length);
+    const slot = hashOf(tag, 0, tag.length);
     const entries = this.#slots.get(slot);
     if (entries) entries.push({ tag, item });
     else this.#slots.set(slot, [{ tag, item }]);
@@ -99,29 +100,33 @@ export class TagTable<Item> {
   /**
    * Finds the tag that a payload begins with.
    *
-   * @param payload The payload.
+   * @param bytes Where the payload is.
+   * @param start The offset of its first byte.
    * @param length The length of its tag.
    * @returns What is known of it, or `undefined` where it was not added.
    */
-  get(payload: Uint8Array, length: number): Item | undefined {
-    const entries = this.#slots.get(hashOf(payload, length));
+  get(bytes: Uint8Array, start: number, length: number): Item | undefined {
+    const entries = this.#slots.get(hashOf(bytes, start, length));
     if (!entries) return undefined;
-    for (const { tag, item } of entries) if (beginsWith(payload, length, tag)) return item;
+    for (const { tag, item } of entries) {
+      if (tag.length === length && hasAt(bytes, start, tag)) return item;
+    }
     return undefined;
   }
 }
 
 /** FNV-1a, which is short and good enough for a few dozen names. */
-function hashOf(bytes: Uint8Array, length: number): number {
+function hashOf(bytes: Uint8Array, start: number, length: number): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < length; index++) {
+  for (let index = start; index < start + length; index++) {
     hash = Math.imul(hash ^ (bytes[index] ?? 0), 0x01000193);
   }
   return hash;
 }
 
-function beginsWith(payload: Uint8Array, length: number, tag: Uint8Array): boolean {
-  if (length !== tag.length) return false;
-  for (let index = 0; index < length; index++) if (payload[index] !== tag[index]) return false;
+function hasAt(bytes: Uint8Array, start: number, tag: Uint8Array): boolean {
+  for (let index = 0; index < tag.length; index++) {
+    if (bytes[start + index] !== tag[index]) return false;
+  }
   return true;
 }
