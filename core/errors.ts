@@ -25,6 +25,8 @@ import type { StandardSchemaIssue } from "./standard_schema.ts";
  * | `STORAGE_FULL` | the size limit of the storage is reached | truncate, or raise the limit |
  * | `STORAGE_FAILED` | a read or a commit failed; nothing of it was applied | see `cause`, then retry |
  * | `REOPEN_REQUIRED` | a commit failed and its outcome is unknown | close and open again |
+ * | `RECOVERY_FAILED` | what is stored does not give the state of an actor | see message and `cause` |
+ * | `TIMEOUT` | an answer did not come in time | ask again, or allow more time |
  */
 export type PersistenceErrorCode =
   | "INVALID_ARGUMENT"
@@ -46,7 +48,9 @@ export type PersistenceErrorCode =
   | "OPEN_FAILED"
   | "STORAGE_FULL"
   | "STORAGE_FAILED"
-  | "REOPEN_REQUIRED";
+  | "REOPEN_REQUIRED"
+  | "RECOVERY_FAILED"
+  | "TIMEOUT";
 
 /** Details that a {@linkcode PersistenceError} may carry beside its code and message. */
 export interface PersistenceErrorDetails {

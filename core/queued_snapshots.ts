@@ -121,6 +121,26 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     return stored && this.#decode(actorId, stored);
   }
 
+  /** See {@linkcode SnapshotStore.listSnapshots}. */
+  async listSnapshots(actorId: string): Promise<number[]> {
+    const actor = this.#check(actorId, "list snapshots");
+    const numbers: number[] = [];
+    for (let end = numberedKeysEnd(actor);;) {
+      const page = await this.#services.storage.scan("snapshots", {
+        start: numberedKey(actor, 0),
+        end,
+        reverse: true,
+        maxEntries: MAX_KEYS_PER_STEP,
+        maxBytes: 1,
+        keysOnly: true,
+      });
+      for (const { key } of page) numbers.push(snapshotNumberOf(key));
+      const lowest = page[page.length - 1]?.key;
+      if (!lowest || page.length < MAX_KEYS_PER_STEP) return numbers;
+      end = lowest;
+    }
+  }
+
   /** See {@linkcode SnapshotStore.deleteSnapshots}. */
   async deleteSnapshots(actorId: string, criteria: DeleteSnapshotsCriteria = {}): Promise<void> {
     const actor = this.#check(actorId, "delete snapshots");

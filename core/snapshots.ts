@@ -106,6 +106,15 @@ export interface SnapshotStore<State> extends AsyncDisposable {
   ): Promise<SnapshotEntry<State> | undefined>;
 
   /**
+   * Lists the snapshots of an actor, without reading their states.
+   *
+   * @param actorId The actor.
+   * @returns Their sequence numbers, the newest first.
+   * @throws {PersistenceError} `STORAGE_FAILED`, `CLOSED`.
+   */
+  listSnapshots(actorId: string): Promise<number[]>;
+
+  /**
    * Deletes snapshots. Idempotent.
    *
    * @param actorId The actor.
