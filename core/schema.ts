@@ -9,7 +9,11 @@ import type { StandardSchema } from "./standard_schema.ts";
 
 /** The name and version of a type. Both are stored with every message and state that has a schema. */
 export interface SchemaVersion {
-  /** The name of the type: 1 to 255 bytes of well-formed UTF-8. It never changes. */
+  /**
+   * The name of the type: 1 to 255 bytes of well-formed UTF-8. It never changes. Those that begin
+   * with `@cajun/` are reserved: `@cajun/actor` stands with entries in which an actor has stored
+   * something of its own, such as that an effect was delivered.
+   */
   readonly name: string;
   /** The version: an integer from 1 to 2^31 - 1. */
   readonly version: number;
@@ -114,6 +118,9 @@ export interface UnionSchema<Value> extends SchemaFallbacks<Value> {
 
 /**
  * What the messages of a journal, or the states of a snapshot store, are.
+ *
+ * Values are anything but objects with a property `@cajun/actor`: with these a `StatefulActor` stores
+ * something of its own, and the schema is about the user's value inside.
  *
  * Name and version of the type are stored with each value. A value of an older version is upcast when
  * it is read; what is stored is never rewritten.

@@ -19,6 +19,9 @@ import type {
 import { MAX_SCHEMA_NAME_BYTES, MAX_SCHEMA_VERSION } from "./schema_tag.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 
+/** Names that begin like this are ours. */
+export const RESERVED_NAME_PREFIX = "@cajun/";
+
 /** An upcaster, as it is called. */
 export type UpcastStep = (value: unknown, place: StoredPlace) => unknown;
 
@@ -130,6 +133,11 @@ function checkName(name: string, path: string, operation: string): void {
       `Cannot ${operation}: ${path} must be a well-formed string of 1 to ${MAX_SCHEMA_NAME_BYTES} bytes of UTF-8, not ${
         JSON.stringify(name.slice(0, 32))
       }`,
+    );
+  }
+  if (name.startsWith(RESERVED_NAME_PREFIX)) {
+    throw new ArgumentRangeError(
+      `Cannot ${operation}: ${path} must not begin with "${RESERVED_NAME_PREFIX}"`,
     );
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isActorEntry, mapActorEntry } from "./actor_entry.ts";
 import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
 import {
@@ -17,12 +18,22 @@ import {
   type StoredPayload,
 } from "./payloads.ts";
 import type { Schema, SchemaVersion, StoredPlace } from "./schema.ts";
-import { canRead, type CheckedSchema, type CheckedType, checkSchema } from "./schema_check.ts";
+import {
+  canRead,
+  type CheckedSchema,
+  type CheckedType,
+  checkSchema,
+  RESERVED_NAME_PREFIX,
+} from "./schema_check.ts";
 import { encodeTag, tagLength, TagTable } from "./schema_tag.ts";
 import { describeIssues, isPromise, validate, type ValidationFailure } from "./validation.ts";
 
 /** A larger buffer is not kept: one large snapshot would occupy its memory for good. */
 const MAX_KEPT_BUFFER_BYTES = 1_048_576;
+
+/** What an actor has stored that is nobody's message or state: see `actor_entry.ts`. */
+const ACTOR_SCHEMA: SchemaVersion = { name: `${RESERVED_NAME_PREFIX}actor`, version: 1 };
+const ACTOR_TAG = encodeTag(ACTOR_SCHEMA);
 
 /** A version of a type that can be read. */
 interface ReadableVersion {
@@ -71,22 +82,30 @@ export class SchemaPayloads<Value> implements Payloads {
         ...details,
         actorId,
       });
-    // What is stored is what the user has declared.
-    const type = this.#typeOf(value as Value, fail);
-    assertValid(type, value, fail);
-    return this.#withTag(type, encodeValue(this.#codec, value, operation, actorId));
+    const tag = this.#tagOf(value, fail);
+    return this.#withTag(tag, encodeValue(this.#codec, value, operation, actorId));
   }
 
   /** See {@linkcode Payloads.decode}. */
   decode(payload: StoredPayload): unknown {
     this.#decodedSchema = undefined;
-    if (!payload.isTagged) return this.#decodeUnversioned(payload);
+    if (!payload.isTagged) {
+      const stored = decodeValue(this.#codec, payload, this.#kind);
+      return mapActorEntry(stored, (value) => this.#fromUnversioned(value, payload));
+    }
     const tagBytes = this.#tagLength(payload);
     const readable = this.#readable.get(payload.bytes, payload.payloadStart, tagBytes);
-    if (!readable) return this.#decodeUnknown(payload, tagBytes);
-    this.#decodedSchema = readable.schema;
-    const value = decodeValue(this.#codec, payload, this.#kind, tagBytes);
-    return this.#toCurrent(readable.type, readable.schema.version, value, payload);
+    const schema = readable?.schema ?? readTag(payload, this.#kind);
+    this.#decodedSchema = schema;
+    const stored = decodeValue(this.#codec, payload, this.#kind, tagBytes);
+    if (schema.name === ACTOR_SCHEMA.name) return stored;
+    return mapActorEntry(
+      stored,
+      (value) =>
+        readable
+          ? this.#toCurrent(readable.type, schema.version, value, payload)
+          : this.#replaceUnknown(schema, value, payload),
+    );
   }
 
   #addType(type: CheckedType): void {
@@ -95,6 +114,17 @@ export class SchemaPayloads<Value> implements Payloads {
       const schema = Object.freeze({ name: type.name, version });
       this.#readable.set(encodeTag(schema), { type, schema });
     }
+  }
+
+  /** The tag of what is about to be stored, if that is valid. */
+  #tagOf(stored: unknown, fail: Fail): Uint8Array {
+    const isWrapped = isActorEntry(stored);
+    if (isWrapped && !("content" in stored)) return ACTOR_TAG;
+    const value = isWrapped ? stored.content : stored;
+    // What is stored is what the user has declared.
+    const type = this.#typeOf(value as Value, fail);
+    assertValid(type, value, fail);
+    return this.#tags.get(type) ?? encodeTag(type);
   }
 
   #typeOf(value: Value, fail: Fail): CheckedType {
@@ -111,8 +141,7 @@ export class SchemaPayloads<Value> implements Payloads {
     throw fail("UNKNOWN_SCHEMA", `is of type ${found}, which the schema does not have`);
   }
 
-  #withTag(type: CheckedType, bytes: Uint8Array): Uint8Array {
-    const tag = this.#tags.get(type) ?? encodeTag(type);
+  #withTag(tag: Uint8Array, bytes: Uint8Array): Uint8Array {
     const length = tag.length + bytes.length;
     const buffer = this.#bufferOf(length);
     // A loop beats `set` for so few bytes.
@@ -136,25 +165,16 @@ export class SchemaPayloads<Value> implements Payloads {
     }
   }
 
-  #decodeUnknown(payload: StoredPayload, tagBytes: number): Value {
-    const schema = readTag(payload, this.#kind);
-    this.#decodedSchema = schema;
-    const decode = () => decodeValue(this.#codec, payload, this.#kind, tagBytes);
-    return this.#replaceUnknown(schema, decode, payload);
-  }
-
-  #decodeUnversioned(payload: StoredPayload): unknown {
+  #fromUnversioned(value: unknown, payload: StoredPayload): unknown {
     const { unversioned } = this.#schema;
-    const decode = () => decodeValue(this.#codec, payload, this.#kind);
-    if (!unversioned) return this.#replaceUnknown(undefined, decode, payload);
-    const value = decode();
+    if (!unversioned) return this.#replaceUnknown(undefined, value, payload);
     const schema = typeof unversioned === "function"
       ? this.#askVersion(() => unversioned(value, placeOf(payload)), payload)
       : unversioned;
     const type = this.#schema.types.get(schema.name);
     return type && canRead(type, schema.version)
       ? this.#toCurrent(type, schema.version, value, payload)
-      : this.#replaceUnknown(schema, () => value, payload);
+      : this.#replaceUnknown(schema, value, payload);
   }
 
   #askVersion(ask: () => SchemaVersion, payload: StoredPayload): SchemaVersion {
@@ -199,13 +219,12 @@ export class SchemaPayloads<Value> implements Payloads {
 
   #replaceUnknown(
     schema: SchemaVersion | undefined,
-    decode: () => unknown,
+    value: unknown,
     payload: StoredPayload,
   ): Value {
     const { onUnknown } = this.#schema;
     const fail = this.#failureAt(payload);
     if (!onUnknown) throw fail("UNKNOWN_SCHEMA", this.#describeUnknown(schema));
-    const value = decode();
     let replacement: Value;
     try {
       replacement = onUnknown({ schema, value, ...placeOf(payload) });

@@ -16,6 +16,7 @@ const BAD_SCHEMAS: readonly [string, unknown, "type" | "range"][] = [
   ["an empty name", { name: "", version: 1 }, "range"],
   ["a name of 256 bytes", { name: "é".repeat(128), version: 1 }, "range"],
   ["a name with a lone surrogate", { name: "\ud83d", version: 1 }, "range"],
+  ["a reserved name", { name: "@cajun/actor", version: 1 }, "range"],
   ["a name that is a number", { name: 5, version: 1 }, "type"],
   ["without a version", { name: "note" }, "type"],
   ["version 0", { name: "note", version: 0 }, "range"],

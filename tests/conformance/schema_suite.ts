@@ -1,4 +1,5 @@
 import { BATCHED, PLAIN } from "./journal_fixture.ts";
+import { describeSchemaActors } from "./schema_actor_cases.ts";
 import { describeSchemaArguments } from "./schema_argument_cases.ts";
 import {
   describeMessageValidation,
@@ -49,5 +50,6 @@ export function describeSchema(options: ConformanceOptions): void {
     describeStoredGenerations(options, kind);
   }
   describeSnapshotSchema(options);
+  describeSchemaActors(options);
   describeSchemaArguments(options);
 }
