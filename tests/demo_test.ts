@@ -8,8 +8,8 @@ import {
   numberFlights,
   readFlights,
   statesAfter,
-} from "../scripts/demo_flights.ts";
-import { layOutTable } from "../scripts/demo_output.ts";
+} from "../examples/flights/flights.ts";
+import { layOutTable } from "../examples/flights/output.ts";
 import {
   findDifferences,
   findIncomplete,
@@ -18,13 +18,13 @@ import {
   type Journals,
   Proof,
   ProofError,
-} from "../scripts/demo_proof.ts";
+} from "../examples/flights/proof.ts";
 import {
   type Acknowledgement,
   decodeStates,
   encodeStates,
   readReports,
-} from "../scripts/demo_reports.ts";
+} from "../examples/flights/reports.ts";
 import { test } from "./harness.ts";
 
 function departure(origin: string, destination: string, minute: number, delay = 0): Departure {
