@@ -23,6 +23,12 @@ export type {
   MailboxOptions,
   StatefulActorOptions,
 } from "./core/actor_options.ts";
+export {
+  type ActorsProgress,
+  type RecoverAllOptions,
+  StatefulActors,
+  type StatefulActorsOptions,
+} from "./core/actors.ts";
 export type { BackpressureStrategy, PendingCounts } from "./core/admission.ts";
 export {
   type Behavior,
@@ -43,6 +49,7 @@ export {
   type PersistenceErrorCode,
   type PersistenceErrorDetails,
 } from "./core/errors.ts";
+export { FollowerRegistry, type FollowerServices } from "./core/followers.ts";
 export type {
   AppendOptions,
   BatchedJournalOptions,
@@ -73,6 +80,11 @@ export {
   type UnreadableSnapshot,
 } from "./core/recovery.ts";
 export type { FollowerPositions, RetentionOptions } from "./core/retention.ts";
+export {
+  type RetentionRound,
+  RetentionSweep,
+  type RetentionSweepOptions,
+} from "./core/retention_sweep.ts";
 export type { RetryOptions } from "./core/retry.ts";
 export type { SnapshotPolicyOptions, SnapshotTail } from "./core/snapshot_policy.ts";
 export type {

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { listActorIds } from "./actor_ids.ts";
 import type { AdmissionLimits, BackpressureStrategy, PendingCounts } from "./admission.ts";
 import { checkInteger, checkOptions } from "./arguments.ts";
 import type { Codec } from "./codec.ts";
 import { type CommitCounts, CommitQueue } from "./commit_queue.ts";
 import { ArgumentRangeError, ArgumentTypeError, PersistenceError } from "./errors.ts";
+import { FollowerRegistry } from "./followers.ts";
 import type {
   BatchedJournalOptions,
   BatchedMessageJournal,
@@ -253,6 +255,48 @@ export class PersistenceProvider implements AsyncDisposable {
     checkOptions(options, "create snapshot store");
     const payloads = this.#payloadsOf(STATE, options.schema) ?? this.#snapshots.payloads;
     return new QueuedSnapshotStore<State>({ ...this.#snapshots, payloads }, options);
+  }
+
+  /**
+   * Creates a registry of those who follow journals, for retention to leave what they need.
+   *
+   * @returns The registry. All of a provider hold the same.
+   * @throws {PersistenceError} `CLOSED`.
+   */
+  createFollowerRegistry(): FollowerRegistry {
+    this.#assertOpen("create follower registry");
+    return new FollowerRegistry({
+      storage: this.#storage,
+      queue: this.#queue,
+      assertOpen: (operation) => this.#assertOpen(operation),
+    });
+  }
+
+  /**
+   * Lists the actors that have a journal, in the order of their ids in UTF-8, in pages of bounded
+   * size. An actor that is added meanwhile may be left out.
+   *
+   * @param after The actor behind which the list begins. Default: the first one.
+   * @returns Their ids. All errors are thrown by the iteration.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where `after` is no actor id.
+   * @throws {PersistenceError} `CORRUPT`, `STORAGE_FAILED`, `CLOSED`.
+   *
+   * @example All actors
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>();
+   * await Promise.all([journal.append("door-2", "opened"), journal.append("door-1", "opened")]);
+   * for await (const actorId of provider.actorIds()) console.log(actorId); // door-1, then door-2
+   * ```
+   */
+  async *actorIds(after?: string): AsyncGenerator<string, void, undefined> {
+    this.#assertOpen("list actors");
+    for await (const actorId of listActorIds(this.#storage, after)) {
+      yield actorId;
+      this.#assertOpen("list actors");
+    }
   }
 
   /**

@@ -115,24 +115,29 @@ export interface RetentionStores {
  * @param stores Where the actor's entries and snapshots are.
  * @param actorId The actor.
  * @param policy What is truncated.
- * @returns The lowest sequence number that may be left, 0 where nothing could be truncated.
+ * @param truncated The lowest sequence number that may be left already, if that is known.
+ * @returns The lowest sequence number that may be left now, 0 where nothing could be truncated.
  * @throws {PersistenceError} What reading the snapshot or truncating throws.
  */
 export async function truncateBehindSnapshot(
   { journal, snapshots }: RetentionStores,
   actorId: string,
   policy: RetentionPolicy,
+  truncated = 0,
 ): Promise<number> {
-  const newest = await snapshots.getLatestSnapshot(actorId);
-  if (!newest) return 0;
   const kept = await snapshots.listSnapshots(actorId);
-  const oldestKept = kept[kept.length - 1] ?? newest.sequenceNumber;
-  const needed = await policy.followers?.lowestNeeded(actorId) ?? Infinity;
+  const [newest] = kept;
+  const oldest = kept[kept.length - 1];
+  if (newest === undefined || oldest === undefined) return truncated;
   const wanted = policy.keepLast === undefined
-    ? newest.sequenceNumber + 1 - policy.retainMessagesBehindSnapshot
+    ? newest + 1 - policy.retainMessagesBehindSnapshot
     : await journal.getHighestSequenceNumber(actorId) + 1 - policy.keepLast;
-  const before = Math.min(wanted, oldestKept + 1, needed);
-  if (before <= 0) return 0;
+  const needed = await policy.followers?.lowestNeeded(actorId) ?? Infinity;
+  const before = Math.min(wanted, oldest + 1, needed);
+  if (before <= truncated) return truncated;
+  // Only now, since it costs something: what cannot be read is no reason to remove anything.
+  const readable = await snapshots.getLatestSnapshot(actorId);
+  if (!readable || readable.sequenceNumber < newest) return truncated;
   await journal.truncateBefore(actorId, before);
   return before;
 }

@@ -5,8 +5,6 @@
  */
 
 import type { ActorProblem } from "./actor_options.ts";
-import { PersistenceError } from "./errors.ts";
-import { failureOf } from "./failure.ts";
 import type { MessageJournal } from "./journal.ts";
 import { type RetentionPolicy, truncateBehindSnapshot } from "./retention.ts";
 import { retry, type RetryPolicy } from "./retry.ts";
@@ -38,7 +36,9 @@ export class SnapshotSaver<State> {
   readonly #owner: SaverOwner;
   readonly #policy: SnapshotPolicy<State>;
   #saving: Promise<void> = Promise.resolve();
-  #lastSaved: number;
+  #lastSaved = -1;
+  /** How far the journal has been truncated. */
+  #truncated = 0;
 
   /**
    * @param owner The actor.
@@ -47,7 +47,6 @@ export class SnapshotSaver<State> {
   constructor(owner: SaverOwner, policy: SnapshotPolicy<State>) {
     this.#owner = owner;
     this.#policy = policy;
-    this.#lastSaved = -1;
   }
 
   /** The sequence number of the snapshot that the state was recovered from. */
@@ -85,33 +84,17 @@ export class SnapshotSaver<State> {
   }
 
   async #retain(sequenceNumber: number): Promise<void> {
-    const { actorId, retention } = this.#owner;
-    if (retention.mode === "onSnapshot") await this.#verify(sequenceNumber);
     this.#lastSaved = Math.max(this.#lastSaved, sequenceNumber);
     this.#owner.saved(sequenceNumber);
+    const { actorId, retention } = this.#owner;
     if (retention.mode !== "onSnapshot") return;
     try {
-      await retry(
-        () => truncateBehindSnapshot(this.#owner, actorId, retention),
+      this.#truncated = await retry(
+        () => truncateBehindSnapshot(this.#owner, actorId, retention, this.#truncated),
         this.#owner.retry,
       );
     } catch (error) {
       this.#owner.onProblem({ type: "retention", actorId, error });
     }
-  }
-
-  /** What cannot be read back is no reason to remove anything. */
-  async #verify(sequenceNumber: number): Promise<void> {
-    const { actorId, snapshots } = this.#owner;
-    const stored = await retry(
-      () => snapshots.getLatestSnapshot(actorId, { maxSequenceNumber: sequenceNumber }),
-      this.#owner.retry,
-    );
-    if (stored?.sequenceNumber === sequenceNumber) return;
-    throw failureOf(
-      "save snapshot of",
-      actorId,
-      new PersistenceError("CORRUPT", `the snapshot at ${sequenceNumber} is not there`),
-    );
   }
 }
