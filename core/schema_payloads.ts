@@ -202,7 +202,7 @@ export class SchemaPayloads<Value> implements Payloads {
       const failed = (reason: string, details: { cause?: unknown } = {}) =>
         readingFailed(
           "UPCAST_FAILED",
-          `cannot be upcast from "${type.name}" of version ${from} to ${from + 1}: ${reason}`,
+          `cannot be upcast to "${type.name}" of version ${from + 1}: ${reason}`,
           this.#kind,
           payload,
           details,
