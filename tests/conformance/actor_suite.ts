@@ -6,7 +6,9 @@
 
 import { describeFailures } from "./actor_failure_cases.ts";
 import { describeMessages } from "./actor_message_cases.ts";
+import { describeOutbox } from "./actor_outbox_cases.ts";
 import { describeSnapshotting } from "./actor_snapshot_cases.ts";
+import { describeManyActors } from "./actors_cases.ts";
 import { describeRecovery } from "./recovery_cases.ts";
 import type { ConformanceOptions } from "./types.ts";
 
@@ -46,4 +48,6 @@ export function describeActors(options: ConformanceOptions): void {
   describeMessages(options);
   describeFailures(options);
   describeSnapshotting(options);
+  describeOutbox(options);
+  describeManyActors(options);
 }
