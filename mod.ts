@@ -49,7 +49,7 @@ export {
   type PersistenceErrorCode,
   type PersistenceErrorDetails,
 } from "./core/errors.ts";
-export { FollowerRegistry, type FollowerServices } from "./core/followers.ts";
+export type { FollowerRegistry } from "./core/followers.ts";
 export type {
   AppendOptions,
   BatchedJournalOptions,

@@ -51,8 +51,10 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   readonly #outbox: Outbox<Effect> | undefined;
   readonly #onIdle: () => void;
   #terminate!: () => void;
-  /** Confirmations that can still take on more. */
-  #confirming: EffectPlace[] | undefined;
+  /** Whether confirmations are being stored. */
+  #confirming = false;
+  /** Those that wait for that to end. */
+  readonly #toConfirm: EffectPlace[] = [];
 
   constructor(
     options: StatefulActorOptions<State, Message, Stored, Reply, Effect>,
@@ -199,6 +201,9 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
 
   confirmed(places: readonly EffectPlace[]): void {
     this.#outbox?.forget(places);
+    this.#confirming = this.#toConfirm.length > 0;
+    if (!this.#confirming) return;
+    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0) });
   }
 
   idle(): void {
@@ -214,18 +219,12 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
     void Promise.all([this.#outbox?.stop(), this.#saver?.idle]).then(this.#terminate);
   }
 
-  /** An effect was delivered. What is delivered while that waits to be stored is stored with it. */
+  /** An effect was delivered. What is delivered while that is being stored is stored together. */
   #confirm(place: EffectPlace): void {
-    if (this.#confirming) return void this.#confirming.push(place);
-    const places = [place];
-    this.#confirming = places;
-    this.#pipeline.post({
-      type: "confirm",
-      places,
-      begin: () => {
-        if (this.#confirming === places) this.#confirming = undefined;
-      },
-    });
+    this.#toConfirm.push(place);
+    if (this.#confirming) return;
+    this.#confirming = true;
+    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0) });
   }
 
   #postSnapshot(): void {

@@ -41,12 +41,7 @@ const CONFLICT_DELAY_MS = 5;
 
 /** Something that the actor has to do in its place in the order. */
 export type Control =
-  | {
-    readonly type: "confirm";
-    readonly places: readonly EffectPlace[];
-    /** Called when it is begun: from then on the places stay what they are. */
-    begin(): void;
-  }
+  | { readonly type: "confirm"; readonly places: readonly EffectPlace[] }
   | {
     readonly type: "snapshot";
     /** Called with the state when all that it includes is durable. */

@@ -5,6 +5,7 @@
  */
 
 import { type AskOptions, StatefulActor, type TellOptions } from "./actor.ts";
+import { ActorEngine } from "./actor_engine.ts";
 import { type ActorOptions, checkActorOptions } from "./actor_options.ts";
 import { checkInteger, checkOptions, checkSignal } from "./arguments.ts";
 import { PersistenceError } from "./errors.ts";
@@ -111,7 +112,9 @@ export class StatefulActors<State, Message, Reply = void> implements AsyncDispos
   ): StatefulActors<State, Message, Reply> {
     const operation = "start actors";
     checkOptions(options, operation);
-    checkActorOptions({ ...options, actorId: "any" });
+    const example = { ...options, actorId: "any" };
+    // What is wrong is to be told now, and not by the first message.
+    new ActorEngine(example, checkActorOptions(example), () => {});
     const {
       passivateAfterMs = DEFAULT_PASSIVATE_AFTER_MS,
       maxActive = DEFAULT_MAX_ACTIVE,

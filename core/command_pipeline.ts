@@ -48,7 +48,6 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
 
   protected override beginControl(control: Control): void {
     if (control.type === "snapshot") return this.submit(this.flight(control), []);
-    control.begin();
     this.submit(this.flight(control, 1), [wrapActorEntry({ confirmed: control.places })]);
   }
 

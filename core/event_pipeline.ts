@@ -52,7 +52,6 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
 
   protected override beginControl(control: Control): void {
     if (control.type === "snapshot") return this.#beginSnapshot(control);
-    control.begin();
     this.parts.state.confirm(control.places);
     this.#store(this.flight(control, 1), [wrapActorEntry({ confirmed: control.places })]);
   }

@@ -30,12 +30,22 @@ const MAX_FOLLOWERS = 1_000;
 
 type Positions = Map<string, number>;
 
+/** A change of the positions of an actor's followers, and whoever waits for it. */
+interface PositionChange {
+  /** May throw, and has changed nothing then. */
+  readonly apply: (positions: Positions) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** What the registries of one provider share. */
 export interface FollowerServices {
   readonly storage: Storage;
   readonly queue: CommitQueue;
   /** Throws `CLOSED` once the provider is being closed. */
   readonly assertOpen: (operation: string) => void;
+  /** Changes that wait while the record of their actor is being written: the next one has all. */
+  readonly waiting: Map<string, PositionChange[]>;
 }
 
 /**
@@ -77,9 +87,10 @@ export class FollowerRegistry implements FollowerPositions {
     const operation = `register follower of actor "${actorId}"`;
     checkName(follower, operation);
     checkSequenceNumber(sequenceNumber, "sequenceNumber", operation);
-    await this.#change(actorId, "register follower of", (positions) => {
-      positions.set(follower, sequenceNumber);
-      if (positions.size <= MAX_FOLLOWERS) return;
+    await this.#change(actorId, operation, (positions) => {
+      if (positions.has(follower) || positions.size < MAX_FOLLOWERS) {
+        return void positions.set(follower, sequenceNumber);
+      }
       throw new PersistenceError(
         "TOO_LARGE",
         `Cannot ${operation}: it has ${MAX_FOLLOWERS} followers already`,
@@ -97,12 +108,9 @@ export class FollowerRegistry implements FollowerPositions {
    * @throws As {@linkcode FollowerRegistry.register}.
    */
   async unregister(actorId: string, follower: string): Promise<void> {
-    checkName(follower, `unregister follower of actor "${actorId}"`);
-    await this.#change(
-      actorId,
-      "unregister follower of",
-      (positions) => void positions.delete(follower),
-    );
+    const operation = `unregister follower of actor "${actorId}"`;
+    checkName(follower, operation);
+    await this.#change(actorId, operation, (positions) => void positions.delete(follower));
   }
 
   /**
@@ -135,28 +143,60 @@ export class FollowerRegistry implements FollowerPositions {
     return key;
   }
 
-  /** Changes the record as often as somebody else was faster. */
   async #change(
     actorId: string,
     operation: string,
-    change: (positions: Positions) => void,
+    apply: (positions: Positions) => void,
   ): Promise<void> {
     const key = this.#key(actorId, operation);
+    const { waiting } = this.#services;
+    const others = waiting.get(actorId);
+    const isFirst = others === undefined;
+    const changes = others ?? [];
+    waiting.set(actorId, changes);
+    const done = new Promise<void>((resolve, reject) => changes.push({ apply, resolve, reject }));
+    if (isFirst) void this.#writeAll(actorId, key, changes);
+    await done;
+  }
+
+  /** Writes until no change of the actor waits any more. */
+  async #writeAll(actorId: string, key: Uint8Array, changes: PositionChange[]): Promise<void> {
+    while (changes.length > 0) {
+      const taken = changes.splice(0);
+      try {
+        await this.#write(actorId, key, taken);
+        for (const { resolve } of taken) resolve();
+      } catch (error) {
+        const failure = failureOf("write followers of", actorId, error);
+        for (const { reject } of taken) reject(failure);
+      }
+    }
+    this.#services.waiting.delete(actorId);
+  }
+
+  /** Writes the record anew as often as another process was faster. */
+  async #write(
+    actorId: string,
+    key: Uint8Array,
+    changes: readonly PositionChange[],
+  ): Promise<void> {
     const { storage, queue } = this.#services;
     for (let applied = false; !applied;) {
       const stored = await storage.get("meta", key);
       const positions = decode(actorId, key, stored);
-      change(positions);
+      for (const { apply, reject } of changes) {
+        try {
+          apply(positions);
+        } catch (error) {
+          reject(error);
+        }
+      }
       const value = encode(key, positions);
       const version = stored?.version;
-      try {
-        applied = await queue.write({
-          conditions: [{ space: "meta", key, version }],
-          changes: [{ type: "put", space: "meta", key, value, version: (version ?? -1) + 1 }],
-        });
-      } catch (error) {
-        throw failureOf(operation, actorId, error);
-      }
+      applied = await queue.write({
+        conditions: [{ space: "meta", key, version }],
+        changes: [{ type: "put", space: "meta", key, value, version: (version ?? -1) + 1 }],
+      });
     }
   }
 }

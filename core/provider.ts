@@ -10,7 +10,7 @@ import { checkInteger, checkOptions } from "./arguments.ts";
 import type { Codec } from "./codec.ts";
 import { type CommitCounts, CommitQueue } from "./commit_queue.ts";
 import { ArgumentRangeError, ArgumentTypeError, PersistenceError } from "./errors.ts";
-import { FollowerRegistry } from "./followers.ts";
+import { FollowerRegistry, type FollowerServices } from "./followers.ts";
 import type {
   BatchedJournalOptions,
   BatchedMessageJournal,
@@ -110,6 +110,7 @@ export class PersistenceProvider implements AsyncDisposable {
   readonly #queue: CommitQueue;
   readonly #journals: JournalServices;
   readonly #snapshots: SnapshotServices;
+  readonly #followers: FollowerServices;
   #failedPrunes = 0;
   #lastPruneError: unknown;
   #probes = 0;
@@ -149,6 +150,7 @@ export class PersistenceProvider implements AsyncDisposable {
       },
       assertOpen,
     };
+    this.#followers = { storage, queue: this.#queue, assertOpen, waiting: new Map() };
   }
 
   /**
@@ -265,11 +267,7 @@ export class PersistenceProvider implements AsyncDisposable {
    */
   createFollowerRegistry(): FollowerRegistry {
     this.#assertOpen("create follower registry");
-    return new FollowerRegistry({
-      storage: this.#storage,
-      queue: this.#queue,
-      assertOpen: (operation) => this.#assertOpen(operation),
-    });
+    return new FollowerRegistry(this.#followers);
   }
 
   /**

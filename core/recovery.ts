@@ -143,12 +143,20 @@ export async function recover<State, Message>(
  * @param initialState The value, or the function that makes it.
  * @param actorId The actor.
  * @returns A state of its own for this actor.
+ * @throws {ArgumentTypeError} `INVALID_ARGUMENT` where it is a value that cannot be cloned.
  */
 export function makeInitialState<State>(
   initialState: InitialState<State>,
   actorId: string,
 ): State {
-  return isFactory(initialState) ? initialState(actorId) : structuredClone(initialState);
+  if (isFactory(initialState)) return initialState(actorId);
+  try {
+    return structuredClone(initialState);
+  } catch {
+    throw new ArgumentTypeError(
+      `Cannot recover actor "${actorId}": initialState cannot be cloned, give a function that makes it`,
+    );
+  }
 }
 
 /** States are stored, and functions cannot be, so a function is always one that makes the state. */

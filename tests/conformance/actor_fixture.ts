@@ -10,6 +10,8 @@ import { type Behavior, commandSourced, eventSourced } from "../../core/behavior
 import type { Delivery } from "../../core/outbox.ts";
 import { PersistenceProvider } from "../../core/provider.ts";
 import type { Storage } from "../../core/storage.ts";
+import { type Within, withStorage } from "./fixture.ts";
+import { ObservedStorage } from "./observed_storage.ts";
 
 /** What an account is told. */
 export type Command =
@@ -148,6 +150,8 @@ export function startOn<State, Message, Stored, Reply>(
     snapshots: provider.createSnapshotStore<State>(),
     behavior,
     retry: quickRetry,
+    // Told to the cases that care.
+    onProblem: () => {},
     ...overrides,
   });
 }
@@ -176,3 +180,17 @@ export function turn(ms = 0): Promise<void> {
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turn(1);
 }
+
+/** What runs with a storage that can be watched, held back and made to fail. */
+export type ObservedRun = (
+  storage: ObservedStorage,
+  provider: PersistenceProvider,
+) => Promise<void>;
+
+/** Opens a provider on a fresh storage that is observed. */
+export const withObserved: Within<ObservedRun> = (factory, run) =>
+  withStorage(factory, async (inner) => {
+    const storage = new ObservedStorage(inner);
+    await using provider = await PersistenceProvider.openOn(storage);
+    await run(storage, provider);
+  });

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { describeActors } from "./actor_suite.ts";
 import { describeBatchedJournal } from "./batched_journal_suite.ts";
 import { describeJournal } from "./journal_suite.ts";
 import { describeProvider } from "./provider_suite.ts";
@@ -17,6 +18,7 @@ import { describeSnapshotStore } from "./snapshot_store_suite.ts";
 import { describeStorage } from "./storage_suite.ts";
 import type { ConformanceOptions } from "./types.ts";
 
+export { describeActors } from "./actor_suite.ts";
 export { describeBatchedJournal } from "./batched_journal_suite.ts";
 export { describeJournal } from "./journal_suite.ts";
 export { describeProvider } from "./provider_suite.ts";
@@ -34,8 +36,8 @@ export type {
 export type { Storage, StorageSupports } from "../../core/storage.ts";
 
 /**
- * Registers all suites: storage, journal, batched journal, snapshot store, provider, schema and
- * reopen.
+ * Registers all suites: storage, journal, batched journal, snapshot store, provider, schema, reopen
+ * and actors.
  *
  * @param options The test runner and the storage under test.
  *
@@ -73,4 +75,5 @@ export function conformance(options: ConformanceOptions): void {
   describeProvider(options);
   describeSchema(options);
   describeReopen(options);
+  describeActors(options);
 }
