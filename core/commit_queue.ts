@@ -159,7 +159,7 @@ export class CommitQueue {
       options.expectedSequenceNumber === undefined;
     const open = isOrdinary ? actor.openAppend(origin) : undefined;
     if (open && this.#admission.enterInto(run.payloadBytes)) {
-      actor.extend(open, run.bytes, timeMs, settlement);
+      actor.extend(open, run, timeMs, settlement);
       this.#submissionPoint.join(run.payloadBytes);
       return;
     }

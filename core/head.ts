@@ -158,8 +158,7 @@ function decodeHead(
 ): Omit<StoredHead, "version"> {
   const hasTail = recordVersion(value) !== VERSION_WITHOUT_TAIL;
   const end = hasTail ? Math.min(HEAD_BYTES_BEFORE_TAIL, value.length) : value.length;
-  const version = hasTail ? HEAD_VERSION : VERSION_WITHOUT_TAIL;
-  verifyRecord(key, value, version, `head of actor "${actorId}"`, { actorId }, end);
+  verifyRecord(key, value, HEAD_VERSION, `head of actor "${actorId}"`, { actorId }, end);
   const nextSequenceNumber = readUint53(value, NEXT_OFFSET, "little-endian");
   const firstSequenceNumber = readUint53(value, FIRST_OFFSET, "little-endian");
   const tailSequenceNumber = hasTail

@@ -5,9 +5,9 @@
  */
 
 import type { PayloadRun } from "./actor_queue.ts";
-import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
 import { MAX_ENTRY_HEADER_BYTES, writeEntry } from "./frame.ts";
+import type { Payloads } from "./payloads.ts";
 
 const INITIAL_BATCH_BYTES = 4_096;
 /** A larger buffer is not kept: one large batch would occupy its memory for good. */
@@ -24,18 +24,18 @@ export interface MessageLimits {
 
 /** Encodes messages within their size limits. */
 export class MessageEncoder {
-  readonly #codec: Codec;
+  readonly #payloads: Payloads;
   readonly #maxMessageBytes: number;
   readonly #maxBatchBytes: number;
   /** What batches are encoded in, one after the other. */
   #batch: Uint8Array = NO_BYTES;
 
   /**
-   * @param codec What encodes.
+   * @param payloads What encodes.
    * @param limits How large messages may be.
    */
-  constructor(codec: Codec, limits: MessageLimits) {
-    this.#codec = codec;
+  constructor(payloads: Payloads, limits: MessageLimits) {
+    this.#payloads = payloads;
     this.#maxMessageBytes = Math.min(limits.maxMessageBytes, limits.maxBatchBytes);
     this.#maxBatchBytes = limits.maxBatchBytes;
   }
@@ -46,11 +46,16 @@ export class MessageEncoder {
    * @param actorId The actor, for the error's message.
    * @param message The message.
    * @returns The message, in memory that the next call uses again.
-   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `VALIDATION_FAILED`, `UNKNOWN_SCHEMA`.
    */
   encode(actorId: string, message: unknown): PayloadRun {
     const bytes = this.#encode(actorId, message);
-    return { bytes, payloadBytes: bytes.length, ends: undefined };
+    return {
+      bytes,
+      payloadBytes: bytes.length,
+      ends: undefined,
+      isTagged: this.#payloads.isTagged,
+    };
   }
 
   /**
@@ -59,7 +64,7 @@ export class MessageEncoder {
    * @param actorId The actor, for the error's message.
    * @param messages The messages.
    * @returns All of them, in memory that the next call uses again.
-   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `VALIDATION_FAILED`, `UNKNOWN_SCHEMA`.
    */
   encodeBatch(actorId: string, messages: readonly unknown[]): PayloadRun & { ends: number[] } {
     // A getter in a message may append another batch: that one must not write over this one.
@@ -77,7 +82,12 @@ export class MessageEncoder {
       ends.push(length);
     }
     if (bytes.length <= MAX_KEPT_BATCH_BYTES) this.#batch = bytes;
-    return { bytes: bytes.subarray(0, length), payloadBytes, ends };
+    return {
+      bytes: bytes.subarray(0, length),
+      payloadBytes,
+      ends,
+      isTagged: this.#payloads.isTagged,
+    };
   }
 
   #batchTooLarge(actorId: string): PersistenceError {
@@ -89,7 +99,7 @@ export class MessageEncoder {
   }
 
   #encode(actorId: string, message: unknown): Uint8Array {
-    const payload = encodeValue(this.#codec, message, `append to actor "${actorId}"`, actorId);
+    const payload = this.#payloads.encode(message, `append to actor "${actorId}"`, actorId);
     if (payload.length > this.#maxMessageBytes) {
       throw new PersistenceError(
         "TOO_LARGE",
@@ -108,29 +118,4 @@ function withRoom(bytes: Uint8Array, length: number, additionalBytes: number): U
   const grown = new Uint8Array(Math.max(needed, 2 * bytes.length, INITIAL_BATCH_BYTES));
   grown.set(bytes.subarray(0, length));
   return grown;
-}
-
-/**
- * Encodes a value, and says what was being done where that fails.
- *
- * @param codec What encodes.
- * @param value The value.
- * @param operation What the caller is about to do, for the error's message.
- * @param actorId The actor, for the error.
- * @returns The bytes, in memory that the codec may use again.
- * @throws {PersistenceError} `UNENCODABLE`, or whatever other code the codec reports.
- */
-export function encodeValue(
-  codec: Codec,
-  value: unknown,
-  operation: string,
-  actorId: string,
-): Uint8Array {
-  try {
-    return codec.encode(value);
-  } catch (cause) {
-    const code = cause instanceof PersistenceError ? cause.code : "UNENCODABLE";
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PersistenceError(code, `Cannot ${operation}: ${reason}`, { cause, actorId });
-  }
 }

@@ -37,7 +37,7 @@ export class Tail {
    * @returns The tail.
    */
   static of(frame: OpenFrame): Tail {
-    const own = new OpenFrame(frame.baseTimeMs, MAX_TAIL_BYTES, OWN_MEMORY);
+    const own = new OpenFrame(frame.baseTimeMs, MAX_TAIL_BYTES, OWN_MEMORY, frame.isTagged);
     own.appendFrame(frame);
     return new Tail(own, undefined);
   }
