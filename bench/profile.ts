@@ -8,7 +8,7 @@ import { OurStore } from "./peers/ours.ts";
 
 const ACTOR_ID = "account-1";
 const BATCH_SIZE = 1_000;
-const BATCHES_IN_FLIGHT = 8;
+const BATCHES_IN_FLIGHT = 16;
 const APPENDS_PER_TURN = 1_000;
 const ACTORS = 1_000;
 
