@@ -9,23 +9,13 @@
 import type { BatchPolicy, WaitingBatch } from "./batch_policy.ts";
 import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
-import { FRAME_TARGET_BYTES, OpenFrame } from "./frame.ts";
+import type { OpenFrame } from "./frame.ts";
 import { type Head, headKey, putHead, type StoredHead } from "./head.ts";
 import { numberedKey } from "./keys.ts";
 import type { Settlements } from "./settlements.ts";
 import type { Change, WriteGroup } from "./storage.ts";
 import { Tail } from "./tail.ts";
-
-/** One encoded message, or several that stand as entries of a frame already. */
-export interface PayloadRun {
-  readonly bytes: Uint8Array;
-  /** How many bytes the messages have. */
-  readonly payloadBytes: number;
-  /** The offset behind each entry, or `undefined` where the bytes are a single message. */
-  readonly ends: readonly number[] | undefined;
-  /** Whether each message begins with the tag of its schema: see `schema_tag.ts`. */
-  readonly isTagged: boolean;
-}
+import { framesBehind, framesWith, type PayloadRun, withItem } from "./waiting_frames.ts";
 
 type Resolve = (sequenceNumber: number) => void;
 type Reject = (error: unknown) => void;
@@ -169,9 +159,8 @@ export class ActorQueue {
    * @param operation The append.
    * @param run Its messages.
    */
-  addAppend(operation: AppendOperation, { bytes, ends, isTagged }: PayloadRun): void {
-    if (ends) this.#addEntries(bytes, ends, operation.timeMs, isTagged);
-    else this.#addEntry(bytes, operation.timeMs, isTagged);
+  addAppend(operation: AppendOperation, run: PayloadRun): void {
+    this.#frames = framesBehind(this.#frames, run, operation.timeMs, this.#arena);
     this.#operations = withItem(this.#operations, operation);
   }
 
@@ -196,13 +185,13 @@ export class ActorQueue {
    */
   extend(
     append: AppendOperation,
-    { bytes, payloadBytes, isTagged }: PayloadRun,
+    run: PayloadRun,
     timeMs: number,
     { resolve, reject }: Settlement,
   ): void {
-    this.#addEntry(bytes, timeMs, isTagged);
+    this.#frames = framesBehind(this.#frames, run, timeMs, this.#arena);
     append.count++;
-    append.bytes += payloadBytes;
+    append.bytes += run.payloadBytes;
     append.joined ??= { resolve: [], reject: [] };
     append.joined.resolve.push(resolve);
     append.joined.reject.push(reject);
@@ -369,52 +358,6 @@ export class ActorQueue {
     return undefined;
   }
 
-  /** Adds entries to the last frame, and to new ones where that is full. */
-  #addEntries(
-    bytes: Uint8Array,
-    ends: readonly number[],
-    timeMs: number,
-    isTagged: boolean,
-  ): void {
-    let start = 0;
-    for (let index = 0; index < ends.length;) {
-      const frame = this.#lastFrame(isTagged);
-      const count = frame?.countAccepted(ends, index, timeMs) ?? 0;
-      if (!frame || count === 0) {
-        const first = (ends[index] ?? start) - start;
-        const expectedBytes = Math.max(first, Math.min(bytes.length - start, FRAME_TARGET_BYTES));
-        this.#addFrame(expectedBytes, timeMs, isTagged);
-        continue;
-      }
-      index += count;
-      const end = ends[index - 1] ?? start;
-      frame.appendRun(bytes, start, end, count);
-      start = end;
-    }
-  }
-
-  /** Adds an entry to the last frame, or to a new one where that is full. */
-  #addEntry(payload: Uint8Array, timeMs: number, isTagged: boolean): void {
-    const last = this.#lastFrame(isTagged);
-    const frame = last?.accepts(payload.length, timeMs)
-      ? last
-      // Where one frame has been filled, the next one will be, too.
-      : this.#addFrame(Math.max(payload.length, last ? FRAME_TARGET_BYTES : 0), timeMs, isTagged);
-    frame.append(payload, timeMs);
-  }
-
-  /** The frame that entries may join: all of a frame have tags, or none has one. */
-  #lastFrame(isTagged: boolean): OpenFrame | undefined {
-    const last = this.#frames[this.#frames.length - 1];
-    return last?.isTagged === isTagged ? last : undefined;
-  }
-
-  #addFrame(expectedBytes: number, timeMs: number, isTagged: boolean): OpenFrame {
-    const frame = new OpenFrame(timeMs, expectedBytes, this.#arena, isTagged);
-    this.#frames = withItem(this.#frames, frame);
-    return frame;
-  }
-
   /** The frames anew: their entries are those of the operations, in the same order. */
   #framesWithout(dropped: ReadonlyMap<AppendOperation, unknown>): OpenFrame[] {
     const keeps: boolean[] = [];
@@ -423,13 +366,7 @@ export class ActorQueue {
       const isKept = !isAmong(dropped, operation);
       for (let left = operation.count; left > 0; left--) keeps.push(isKept);
     }
-    let first = 0;
-    const frames = this.#frames.map((frame) => {
-      const offset = first;
-      first += frame.count;
-      return frame.filter((index) => keeps[offset + index] === true);
-    });
-    return frames.filter((frame) => frame.count > 0);
+    return framesWith(this.#frames, keeps);
   }
 
   /**
@@ -498,11 +435,4 @@ function isExpected(operation: AppendOperation, next: number): boolean {
 
 function isAmong(appends: ReadonlyMap<AppendOperation, unknown>, operation: Operation): boolean {
   return operation.type === "append" && appends.has(operation);
-}
-
-/** Adds to a list. Most have one item, for which a literal takes a tenth of what `push` reserves. */
-function withItem<Item>(list: Item[], item: Item): Item[] {
-  if (list.length === 0) return [item];
-  list.push(item);
-  return list;
 }

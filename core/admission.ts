@@ -5,9 +5,10 @@
  * @module
  */
 
-import type { ActorQueue, AppendOperation, Operation, PayloadRun } from "./actor_queue.ts";
+import type { ActorQueue, AppendOperation, Operation } from "./actor_queue.ts";
 import { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /** As many times the limits of what waits to be committed may wait for room. */
 const WAITING_FACTOR = 10;

@@ -8,29 +8,27 @@
  * @module
  */
 
-import { watchAbort } from "./abort_watch.ts";
-import {
-  type ActorQueue,
-  type AppendOperation,
-  type AppendOrigin,
-  type CommitPlan,
-  type Operation,
-  type PayloadRun,
-  rejectAppend,
-  resolveAppend,
-  type Settlement,
-  type TruncateOperation,
+import type {
+  ActorQueue,
+  AppendOperation,
+  AppendOrigin,
+  CommitPlan,
+  Operation,
+  Settlement,
+  TruncateOperation,
 } from "./actor_queue.ts";
 import { ActorRegistry } from "./actor_registry.ts";
 import { CommitTime } from "./adaptive_batching.ts";
-import { Deferred } from "./deferred.ts";
 import { Admission, type AdmissionLimits, type Entrant, type PendingCounts } from "./admission.ts";
+import { Deferred } from "./deferred.ts";
 import { PersistenceError } from "./errors.ts";
-import { asPersistenceError, failureOf } from "./failure.ts";
+import { asPersistenceError } from "./failure.ts";
 import { loadHead } from "./head.ts";
 import type { AppendOptions } from "./journal.ts";
+import { Outcomes } from "./outcomes.ts";
 import { SubmissionPoint } from "./submission_point.ts";
 import { makesRoom, type Storage, type WriteGroup } from "./storage.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /**
  * The commit begins when no append has joined for this many microtasks: callers that were woken by
@@ -72,16 +70,15 @@ export class CommitQueue {
 
   readonly #storage: Storage;
   readonly #admission: Admission;
+  readonly #outcomes: Outcomes;
   readonly #actors = new ActorRegistry();
   readonly #submissionPoint = new SubmissionPoint(this.commitTime);
   #due: ActorQueue[] = [];
   #writes: PlainWrite[] = [];
   /** Counts calls, so that it can be told what came before what. */
   #arrivals = 0;
-  #unsettled = 0;
   #running = false;
   #fatal: PersistenceError | undefined;
-  #drained: (() => void)[] = [];
 
   /**
    * @param storage Where commits go.
@@ -90,6 +87,7 @@ export class CommitQueue {
   constructor(storage: Storage, limits: AdmissionLimits) {
     this.#storage = storage;
     this.#admission = new Admission(limits, (entrant) => this.#letIn(entrant));
+    this.#outcomes = new Outcomes(this.#admission, this.counts);
   }
 
   /** How many messages and bytes wait or are being committed, and how many wait for room. */
@@ -181,9 +179,9 @@ export class CommitQueue {
       resolve: settlement.resolve,
       reject: settlement.reject,
     };
-    this.#unsettled++;
+    this.#outcomes.begin();
     // Before it enters, since it may be refused there, and then nothing must be left to take back.
-    if (options.signal) this.#cancelOnAbort(options.signal, actor, operation);
+    if (options.signal) this.#outcomes.cancelOnAbort(options.signal, actor, operation);
     this.#enter(actor, operation, run);
   }
 
@@ -207,7 +205,7 @@ export class CommitQueue {
         resolve,
         reject,
       };
-      this.#unsettled++;
+      this.#outcomes.begin();
       this.#enter(actor, operation, undefined);
     });
   }
@@ -221,7 +219,7 @@ export class CommitQueue {
   write(group: WriteGroup): Promise<boolean> {
     if (this.#fatal) return Promise.reject(this.#fatal);
     return new Promise((resolve, reject) => {
-      this.#unsettled++;
+      this.#outcomes.begin();
       this.#writes.push({ group, resolve, reject });
       this.#arrivals++;
       this.#run();
@@ -239,15 +237,15 @@ export class CommitQueue {
 
   /** Lets everything go out, and resolves when nothing waits any more, whether it failed or not. */
   drain(): Promise<void> {
-    if (this.#unsettled === 0) return Promise.resolve();
+    const drained = this.#outcomes.drained();
     this.#makeAllDue();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    return drained;
   }
 
   #enter(actor: ActorQueue, operation: Operation, run: PayloadRun | undefined): void {
     if (this.#admission.enter(operation)) return this.#join({ actor, operation, run });
     const refusal = this.#admission.wait({ actor, operation, run });
-    if (refusal) this.#reject(operation, refusal);
+    if (refusal) this.#outcomes.reject(operation, refusal);
     // What waits for more to come must not keep out what waits for room.
     else this.#makeAllDue();
   }
@@ -273,7 +271,7 @@ export class CommitQueue {
 
   /** Whether batches must not wait for more: they keep out what waits for room, or for the end. */
   get #mustHurry(): boolean {
-    return this.#admission.crowded || this.#drained.length > 0;
+    return this.#admission.crowded || this.#outcomes.isAwaited;
   }
 
   #makeDue(actor: ActorQueue): void {
@@ -343,12 +341,12 @@ export class CommitQueue {
       this.commitTime.observe(performance.now() - startedAtMs);
       this.counts.commits++;
       plans.forEach((plan, index) => {
-        if (applied[index]) this.#complete(plan);
+        if (applied[index]) this.#outcomes.complete(plan);
         else this.#planAnew(plan);
       });
       writes.forEach((write, index) => {
         write.resolve(applied[plans.length + index] === true);
-        this.#settled();
+        this.#outcomes.settled();
       });
     } catch (error) {
       if (groups.length > 1 && isFull(error)) await this.#commitOneByOne(plans, writes);
@@ -390,7 +388,7 @@ export class CommitQueue {
       return true;
     } catch (error) {
       actor.forgetHead();
-      this.#failActor(actor, [], asPersistenceError(error));
+      this.#outcomes.failActor(actor, [], asPersistenceError(error));
       return false;
     }
   }
@@ -399,39 +397,17 @@ export class CommitQueue {
   #begin(plan: CommitPlan): PlanWithGroup | undefined {
     const { actor, operations, dropped, group } = plan;
     for (const operation of operations) {
-      if (operation.type === "append") this.#leaveBatch(operation);
+      if (operation.type === "append") this.#outcomes.leaveBatch(operation);
     }
     if (group) actor.inFlight = true;
     for (const [operation, error] of dropped) {
-      this.#leaveBatch(operation);
+      this.#outcomes.leaveBatch(operation);
       this.#admission.leave(operation);
-      if (error) this.#reject(operation, error);
+      if (error) this.#outcomes.reject(operation, error);
     }
     if (group) return { ...plan, group };
-    this.#complete(plan);
+    this.#outcomes.complete(plan);
     return undefined;
-  }
-
-  #leaveBatch(operation: AppendOperation): void {
-    operation.batch?.policy.leave(operation.batch, operation.count, operation.bytes);
-    operation.batch = undefined;
-  }
-
-  #complete(plan: CommitPlan): void {
-    plan.actor.finish(plan);
-    for (const operation of plan.operations) {
-      this.#admission.leave(operation);
-      if (operation.type === "append") {
-        this.counts.committedMessages += operation.count;
-        this.#noLongerPending(operation);
-        resolveAppend(operation);
-        operation.origin.settlements.succeed(operation.call);
-        operation.unwatch?.();
-      } else {
-        operation.resolve(plan.head.firstSequenceNumber);
-      }
-      this.#settled();
-    }
   }
 
   #planAnew(plan: CommitPlan): void {
@@ -459,7 +435,7 @@ export class CommitQueue {
     for (const plan of plans) {
       plan.actor.inFlight = false;
       plan.actor.forgetHead();
-      this.#failActor(plan.actor, plan.operations, failure);
+      this.#outcomes.failActor(plan.actor, plan.operations, failure);
     }
     this.#failWrites(writes, failure);
   }
@@ -467,80 +443,19 @@ export class CommitQueue {
   /** Nothing can be committed any more: all that waits is told so, and all that comes. */
   #failEverything(failure: PersistenceError): void {
     this.#fatal = failure;
-    for (const actor of this.#actors.all()) this.#failActor(actor, [], failure);
+    for (const actor of this.#actors.all()) this.#outcomes.failActor(actor, [], failure);
     this.#failWrites(this.#writes.splice(0), failure);
   }
 
   #failWrites(writes: readonly PlainWrite[], failure: PersistenceError): void {
     for (const write of writes) {
       write.reject(failure);
-      this.#settled();
+      this.#outcomes.settled();
     }
-  }
-
-  /**
-   * Rejects, in order, what was being committed for an actor and everything behind it: were that
-   * committed later, messages would have overtaken the lost ones.
-   */
-  #failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
-    const waiting = actor.takeAll();
-    const outside = this.#admission.withdrawAll(actor);
-    for (const operation of [...inFlight, ...waiting]) {
-      this.#admission.leave(operation);
-      if (operation.type === "append") {
-        this.#leaveBatch(operation);
-        if (operation.phase === "cancelled") continue;
-      }
-      this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
-    }
-    for (const operation of outside) {
-      this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
-    }
-  }
-
-  /**
-   * Until its commit begins, an append can be taken back: then its message is certainly not in the
-   * journal. From then on the abort has no effect, and the promise tells what became of it.
-   */
-  #cancelOnAbort(signal: AbortSignal, actor: ActorQueue, operation: AppendOperation): void {
-    operation.unwatch = watchAbort(signal, () => {
-      if (operation.phase !== "waiting") return;
-      this.#admission.withdraw(actor, operation);
-      operation.phase = "cancelled";
-      this.#leaveBatch(operation);
-      this.#reject(operation, signal.reason);
-    });
-  }
-
-  #reject(operation: Operation, error: unknown): void {
-    if (operation.type === "append") {
-      this.#noLongerPending(operation);
-      rejectAppend(operation, error);
-      operation.origin.settlements.fail(operation.call, error);
-      operation.unwatch?.();
-    } else {
-      operation.reject(error);
-    }
-    this.#settled();
-  }
-
-  #noLongerPending({ origin, count, bytes }: AppendOperation): void {
-    origin.pending.messages -= count;
-    origin.pending.bytes -= bytes;
-  }
-
-  #settled(): void {
-    this.#unsettled--;
-    if (this.#unsettled > 0) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
   }
 }
 
 type PlanWithGroup = CommitPlan & { readonly group: WriteGroup };
-
-function attemptOf(operation: Operation): string {
-  return operation.type === "append" ? "append to" : "truncate";
-}
 
 function isFull(error: unknown): boolean {
   return error instanceof PersistenceError && error.code === "STORAGE_FULL";

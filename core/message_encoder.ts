@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { PayloadRun } from "./actor_queue.ts";
 import { PersistenceError } from "./errors.ts";
 import { MAX_ENTRY_HEADER_BYTES, writeEntry } from "./frame.ts";
 import type { Payloads } from "./payloads.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 const INITIAL_BATCH_BYTES = 4_096;
 /** A larger buffer is not kept: one large batch would occupy its memory for good. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ActorQueue, AppendOrigin, PayloadRun, Settlement } from "./actor_queue.ts";
+import type { ActorQueue, AppendOrigin, Settlement } from "./actor_queue.ts";
 import { checkInteger, checkOptions, checkSequenceNumber, checkSignal } from "./arguments.ts";
 import { type BatchLimits, BatchPolicy } from "./batch_policy.ts";
 import type { CommitQueue } from "./commit_queue.ts";
@@ -26,6 +26,7 @@ import type { MessageEncoder } from "./message_encoder.ts";
 import { Replay } from "./replay.ts";
 import { Settlements } from "./settlements.ts";
 import type { Truncation } from "./truncation.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /** What journals of one provider share. */
 export interface JournalServices {
