@@ -175,6 +175,20 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
+  /**
+   * Ends in order, when nothing waits any more.
+   *
+   * @throws {PersistenceError} What storing the end rejects with.
+   */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.noteEnd();
+  }
+
+  /** Stores what a later recovery must know about the end. */
+  protected abstract noteEnd(): Promise<void>;
+
   /** Ends at once: all that waits is rejected. */
   end(error: unknown): void {
     if (this.#ended) return;
@@ -194,6 +208,17 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   protected abstract beginControl(control: Control): void;
   /** Releases a flight that is durable. It may take its time, and rejects only by a defect. */
   protected abstract release(flight: Flight<Message, Reply>): Promise<void> | undefined;
+
+  /** Stores what a recovery has found out and a later one must know. It may reject with `CONFLICT`. */
+  protected abstract note(recovery: ActorRecovery): Promise<void>;
+
+  /** Stores something for later recoveries, while nothing else is appended. */
+  protected async append(stored: unknown): Promise<void> {
+    const { actorId, journal, options } = this.parts;
+    const expected = { expectedSequenceNumber: this.next };
+    await retry(() => journal.append(actorId, stored, expected), options.retry);
+    this.released = this.next++;
+  }
 
   /** A flight that has not been submitted. */
   protected flight(task: Task<Message, Reply>, entries = 0): Flight<Message, Reply> {
@@ -409,11 +434,20 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   }
 
   async #recoverAll(watch?: RecoveryWatch): Promise<ActorRecovery> {
-    const recovery = await this.#recover(undefined, watch);
-    this.next = recovery.sequenceNumber + 1;
-    this.released = recovery.sequenceNumber;
-    this.parts.host.recovered(recovery);
-    return recovery;
+    for (let conflicts = 0;; conflicts++) {
+      const recovery = await this.#recover(undefined, watch);
+      this.next = recovery.sequenceNumber + 1;
+      this.released = recovery.sequenceNumber;
+      try {
+        await this.note(recovery);
+      } catch (error) {
+        const isConflict = error instanceof PersistenceError && error.code === "CONFLICT";
+        if (!isConflict || conflicts === MAX_CONFLICTS) throw error;
+        continue;
+      }
+      this.parts.host.recovered(recovery);
+      return recovery;
+    }
   }
 
   #recover(to: number | undefined, watch: RecoveryWatch = {}): Promise<ActorRecovery> {

@@ -7,7 +7,7 @@
 
 import { wrapActorEntry } from "./actor_entry.ts";
 import { ActorPipeline, type Control, type Flight, type PipelineParts } from "./actor_pipeline.ts";
-import { stateBehind } from "./actor_state.ts";
+import { type ActorRecovery, stateBehind } from "./actor_state.ts";
 import type { CommandSourcing, Outcome } from "./behavior.ts";
 import { ArgumentTypeError } from "./errors.ts";
 import { Letter } from "./mailbox.ts";
@@ -54,6 +54,7 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
   protected override release(flight: Flight<Message, Reply>): Promise<void> | undefined {
     const { task, refusal } = flight;
     const { host, state } = this.parts;
+    state.handled(this.released);
     if (task instanceof Letter) {
       if (refusal) return this.#refuse(flight, task, refusal.error);
       return this.#handle(flight, task);
@@ -65,6 +66,26 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     } else if (this.released < 0) task.end();
     else task.save(this.#capture());
     return undefined;
+  }
+
+  /**
+   * Messages that were journaled when the process ended, and have not been handled before now, and
+   * were refused: a later recovery must not take them for messages that were accepted.
+   */
+  protected override async note(recovery: ActorRecovery): Promise<void> {
+    if (recovery.refused.length === 0) return;
+    const refused = recovery.refused.map(({ sequenceNumber }) => sequenceNumber);
+    await this.append(wrapActorEntry({ refused, handled: recovery.sequenceNumber }));
+    this.parts.state.noted(this.released);
+  }
+
+  /**
+   * With another version of the handler, a later recovery can tell then what was accepted from what
+   * was never handled.
+   */
+  protected override async noteEnd(): Promise<void> {
+    if (!this.parts.state.isUnnoted) return;
+    await this.append(wrapActorEntry({ handled: this.released }));
   }
 
   #handle(
@@ -134,16 +155,17 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     const refusal = this.supervise(error, letter.message);
     letter.reject(error);
     await this.obey(refusal, this.released);
+    // Not before: what the handler has left behind is not to be saved.
+    if (flight.entries > 0) this.#observe([letter.message]);
   }
 
   async #journalRefusal(sequenceNumber: number): Promise<void> {
     const { actorId, journal, state, options } = this.parts;
-    const marker = wrapActorEntry({ refused: sequenceNumber });
+    const marker = wrapActorEntry({ refused: [sequenceNumber] });
     const number = await retry(() => journal.append(actorId, marker), options.retry);
     state.refuse(sequenceNumber);
     // Otherwise somebody else has written, too, and the next append finds out.
     if (number === this.next) this.next++;
-    this.#observe([marker]);
   }
 
   #observe(stored: readonly unknown[]): void {

@@ -74,6 +74,15 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
     return refusal && refusal.directive !== "resume" ? this.obey(refusal) : undefined;
   }
 
+  /** Events are facts: nothing else need be known of them. */
+  protected override note(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override noteEnd(): Promise<void> {
+    return Promise.resolve();
+  }
+
   #decide(
     letter: Letter<Command, Reply>,
     decision: MaybeDecision<State, Event, Reply, Effect>,

@@ -343,6 +343,41 @@ function describeRefusedMessages(options: ConformanceOptions): void {
     assert.deepEqual(await actor.ask({ read: true }), ["x", "y"]);
   });
 
+  check(
+    "what was in the journal when the process ended is handled, or refused, by recovery",
+    async (
+      provider,
+    ) => {
+      const lines: Line[] = range(0, 9).map((number) => ({
+        text: `${number}`,
+        fail: number % 3 === 0,
+      }));
+      await provider.createMessageJournal().appendBatch("a", lines);
+      const kept = ["1", "2", "4", "5", "7", "8"];
+      const problems = new Problems();
+      {
+        await using actor = startOn(provider, log(), problems);
+        assert.deepEqual(await actor.ask({ read: true }), kept);
+      }
+      assert.deepEqual(problems.types, ["message", "message", "message", "message"]);
+      assert.deepEqual((await storedOf(provider)).slice(10), [
+        { "@cajun/actor": 1, refused: [0, 3, 6, 9], handled: 9 },
+      ]);
+      await using actor = startOn(provider, log(), problems);
+      assert.deepEqual(await actor.ask({ read: true }), kept);
+      assert.equal(problems.types.length, 4, "but only once");
+    },
+  );
+
+  check("an actor that is started and stopped again and again stores nothing", async (provider) => {
+    for (const round of range(1, 3)) {
+      await using actor = startOn(provider, log());
+      if (round === 1) await actor.tell({ text: "x" });
+      assert.deepEqual(await actor.ask({ read: true }), ["x"]);
+    }
+    assert.deepEqual(await storedOf(provider), [{ text: "x" }, { "@cajun/actor": 1, handled: 0 }]);
+  });
+
   check("one that was accepted, and is refused by now, stops recovery", async (provider) => {
     {
       await using actor = startOn(provider, log());

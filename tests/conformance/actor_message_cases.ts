@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StatefulActor } from "../../core/actor.ts";
 import { commandSourced, eventSourced } from "../../core/behavior.ts";
-import { PersistenceProvider } from "../../core/provider.ts";
+import type { PersistenceProvider } from "../../core/provider.ts";
 import {
   account,
   type Amounts,
