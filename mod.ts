@@ -55,6 +55,7 @@ export type {
   BatchedJournalOptions,
   BatchedMessageJournal,
   JournalEntry,
+  JournalOptions,
   JournalPending,
   MessageJournal,
   ReadOptions,
@@ -87,12 +88,30 @@ export {
 export type { RetryOptions } from "./core/retry.ts";
 export type { SnapshotPolicyOptions, SnapshotTail } from "./core/snapshot_policy.ts";
 export type {
+  Schema,
+  SchemaFallbacks,
+  SchemaVersion,
+  SingleSchema,
+  StoredPlace,
+  TypeSchema,
+  UnionSchema,
+  UnknownValue,
+  Upcaster,
+} from "./core/schema.ts";
+export type {
   DeleteSnapshotsCriteria,
   SnapshotCriteria,
   SnapshotEntry,
   SnapshotStore,
   SnapshotStoreOptions,
 } from "./core/snapshots.ts";
+export type {
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaProps,
+  StandardSchemaResult,
+  StandardSchemaTypes,
+} from "./core/standard_schema.ts";
 export {
   type Change,
   type Condition,

@@ -22,6 +22,8 @@ export interface PayloadRun {
   readonly payloadBytes: number;
   /** The offset behind each entry, or `undefined` where the bytes are a single message. */
   readonly ends: readonly number[] | undefined;
+  /** Whether each message begins with the tag of its schema: see `schema_tag.ts`. */
+  readonly isTagged: boolean;
 }
 
 /** How an operation ends. */
@@ -150,9 +152,9 @@ export class ActorQueue {
    * @param operation The append.
    * @param run Its messages.
    */
-  addAppend(operation: AppendOperation, { bytes, ends }: PayloadRun): void {
-    if (ends) this.#addEntries(bytes, ends, operation.timeMs);
-    else this.#addEntry(bytes, operation.timeMs);
+  addAppend(operation: AppendOperation, { bytes, ends, isTagged }: PayloadRun): void {
+    if (ends) this.#addEntries(bytes, ends, operation.timeMs, isTagged);
+    else this.#addEntry(bytes, operation.timeMs, isTagged);
     this.#operations = withItem(this.#operations, operation);
   }
 
@@ -284,14 +286,20 @@ export class ActorQueue {
   }
 
   /** Adds entries to the last frame, and to new ones where that is full. */
-  #addEntries(bytes: Uint8Array, ends: readonly number[], timeMs: number): void {
+  #addEntries(
+    bytes: Uint8Array,
+    ends: readonly number[],
+    timeMs: number,
+    isTagged: boolean,
+  ): void {
     let start = 0;
     for (let index = 0; index < ends.length;) {
-      const frame = this.#frames[this.#frames.length - 1];
+      const frame = this.#lastFrame(isTagged);
       const count = frame?.countAccepted(ends, index, timeMs) ?? 0;
       if (!frame || count === 0) {
         const first = (ends[index] ?? start) - start;
-        this.#addFrame(Math.max(first, Math.min(bytes.length - start, FRAME_TARGET_BYTES)), timeMs);
+        const expectedBytes = Math.max(first, Math.min(bytes.length - start, FRAME_TARGET_BYTES));
+        this.#addFrame(expectedBytes, timeMs, isTagged);
         continue;
       }
       index += count;
@@ -302,17 +310,23 @@ export class ActorQueue {
   }
 
   /** Adds an entry to the last frame, or to a new one where that is full. */
-  #addEntry(payload: Uint8Array, timeMs: number): void {
-    const last = this.#frames[this.#frames.length - 1];
+  #addEntry(payload: Uint8Array, timeMs: number, isTagged: boolean): void {
+    const last = this.#lastFrame(isTagged);
     const frame = last?.accepts(payload.length, timeMs)
       ? last
       // Where one frame has been filled, the next one will be, too.
-      : this.#addFrame(Math.max(payload.length, last ? FRAME_TARGET_BYTES : 0), timeMs);
+      : this.#addFrame(Math.max(payload.length, last ? FRAME_TARGET_BYTES : 0), timeMs, isTagged);
     frame.append(payload, 0, payload.length, timeMs);
   }
 
-  #addFrame(expectedBytes: number, timeMs: number): OpenFrame {
-    const frame = new OpenFrame(timeMs, expectedBytes, this.#arena);
+  /** The frame that entries may join: all of a frame have tags, or none has one. */
+  #lastFrame(isTagged: boolean): OpenFrame | undefined {
+    const last = this.#frames[this.#frames.length - 1];
+    return last?.isTagged === isTagged ? last : undefined;
+  }
+
+  #addFrame(expectedBytes: number, timeMs: number, isTagged: boolean): OpenFrame {
+    const frame = new OpenFrame(timeMs, expectedBytes, this.#arena, isTagged);
     this.#frames = withItem(this.#frames, frame);
     return frame;
   }

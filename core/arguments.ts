@@ -106,6 +106,12 @@ export function checkOptions(value: object, operation: string): void {
   }
 }
 
-function describeType(value: unknown): string {
+/**
+ * The type of a value, in the words of error messages.
+ *
+ * @param value The value.
+ * @returns What `typeof` gives, but `null` for null.
+ */
+export function describeType(value: unknown): string {
   return value === null ? "null" : typeof value;
 }

@@ -1,3 +1,5 @@
+import type { StandardSchemaIssue } from "./standard_schema.ts";
+
 /**
  * What went wrong, as a closed list:
  *
@@ -5,6 +7,9 @@
  * |---|---|---|
  * | `INVALID_ARGUMENT` | an argument has the wrong type or is out of range | fix the call |
  * | `UNENCODABLE` | the codec cannot encode a message or a state | store plain data |
+ * | `VALIDATION_FAILED` | a message or state does not fit its schema | see `issues` |
+ * | `UNKNOWN_SCHEMA` | its type or version is not in the schema | declare it, or `onUnknown` |
+ * | `UPCAST_FAILED` | an upcaster has thrown | see `cause`, correct the upcaster |
  * | `TOO_LARGE` | a message, batch or state exceeds its size limit | split it, or raise the limit |
  * | `CONFLICT` | the expected sequence number is not the next one | re-read, decide again |
  * | `BACKPRESSURE` | too much is waiting to be committed | wait, then retry |
@@ -26,6 +31,9 @@
 export type PersistenceErrorCode =
   | "INVALID_ARGUMENT"
   | "UNENCODABLE"
+  | "VALIDATION_FAILED"
+  | "UNKNOWN_SCHEMA"
+  | "UPCAST_FAILED"
   | "TOO_LARGE"
   | "CONFLICT"
   | "BACKPRESSURE"
@@ -54,6 +62,8 @@ export interface PersistenceErrorDetails {
   sequenceNumber?: number;
   /** With `CONFLICT`: the sequence number that the next append would really have got. */
   actualSequenceNumber?: number;
+  /** With `VALIDATION_FAILED`: what the validator has found. */
+  issues?: readonly StandardSchemaIssue[];
 }
 
 /**
@@ -87,6 +97,8 @@ export class PersistenceError extends Error {
   readonly sequenceNumber: number | undefined;
   /** With `CONFLICT`: the sequence number that the next append would really have got. */
   readonly actualSequenceNumber: number | undefined;
+  /** With `VALIDATION_FAILED`: what the validator has found, unless it has thrown. */
+  readonly issues: readonly StandardSchemaIssue[] | undefined;
 
   /**
    * @param code What went wrong.
@@ -100,6 +112,7 @@ export class PersistenceError extends Error {
     this.actorId = details.actorId;
     this.sequenceNumber = details.sequenceNumber;
     this.actualSequenceNumber = details.actualSequenceNumber;
+    this.issues = details.issues;
   }
 }
 

@@ -14,7 +14,11 @@
  * |---|---|
  * | varint | milliseconds since the base time |
  * | varint | length of the payload |
- * | bytes | the payload, as the codec made it |
+ * | bytes | the payload |
+ *
+ * In version 1 a payload is what the codec made. In version 2 each begins with a tag that names its
+ * schema, see `schema_tag.ts`. So no bytes of any codec can be taken for a tag, and code that knows
+ * no tags refuses such a frame instead of misreading it.
  *
  * A varint has 7 bits to the byte, the lowest first; the high bit says that another byte follows. It
  * has at most 5 bytes and stays below 2^32.
@@ -27,7 +31,8 @@ import { PersistenceError } from "./errors.ts";
 import { readUint32, readUint53, sequenceNumberOf, writeUint32, writeUint53 } from "./keys.ts";
 import { RECORD_HEADER_BYTES, sealRecord, verifyRecord } from "./record.ts";
 
-const FRAME_VERSION = 1;
+const PLAIN_VERSION = 1;
+const TAGGED_VERSION = 2;
 const COUNT_OFFSET = RECORD_HEADER_BYTES;
 const BASE_TIME_OFFSET = COUNT_OFFSET + 4;
 const ENTRIES_OFFSET = BASE_TIME_OFFSET + 8;
@@ -50,6 +55,8 @@ export const FRAME_MAX_ENTRIES = 4_096;
 export class OpenFrame {
   /** How many entries it holds. */
   count = 0;
+  /** Whether its payloads begin with the tags of their schemas. */
+  readonly isTagged: boolean;
 
   readonly #baseTimeMs: number;
   readonly #arena: ByteArena;
@@ -60,8 +67,10 @@ export class OpenFrame {
    * @param baseTimeMs The time of its first entry, in milliseconds since 1970.
    * @param expectedBytes About how many bytes its entries will have, at the least.
    * @param arena Where it is made.
+   * @param isTagged Whether its payloads begin with the tags of their schemas.
    */
-  constructor(baseTimeMs: number, expectedBytes: number, arena: ByteArena) {
+  constructor(baseTimeMs: number, expectedBytes: number, arena: ByteArena, isTagged = false) {
+    this.isTagged = isTagged;
     this.#baseTimeMs = baseTimeMs;
     this.#arena = arena;
     this.#bytes = arena.allocate(
@@ -142,7 +151,7 @@ export class OpenFrame {
    * @returns The new frame.
    */
   filter(keeps: (index: number) => boolean): OpenFrame {
-    const copy = new OpenFrame(this.#baseTimeMs, this.#length, this.#arena);
+    const copy = new OpenFrame(this.#baseTimeMs, this.#length, this.#arena, this.isTagged);
     const cursor = { bytes: this.#bytes, offset: ENTRIES_OFFSET };
     for (let index = 0; index < this.count; index++) {
       const start = cursor.offset;
@@ -167,7 +176,7 @@ export class OpenFrame {
     const record = this.#bytes.subarray(0, this.#length);
     writeUint32(record, COUNT_OFFSET, this.count, "little-endian");
     writeUint53(record, BASE_TIME_OFFSET, this.#baseTimeMs, "little-endian");
-    sealRecord(key, record, FRAME_VERSION);
+    sealRecord(key, record, this.isTagged ? TAGGED_VERSION : PLAIN_VERSION);
     return record;
   }
 
@@ -205,6 +214,8 @@ export interface StoredFrame {
   readonly lastSequenceNumber: number;
   readonly count: number;
   readonly baseTimeMs: number;
+  /** Whether its payloads begin with the tags of their schemas. */
+  readonly isTagged: boolean;
   readonly bytes: Uint8Array;
 }
 
@@ -219,7 +230,7 @@ export interface StoredFrame {
  */
 export function openFrame(actorId: string, key: Uint8Array, bytes: Uint8Array): StoredFrame {
   const lastSequenceNumber = sequenceNumberOf(key);
-  verifyRecord(key, bytes, FRAME_VERSION, `journal of actor "${actorId}"`, {
+  const version = verifyRecord(key, bytes, TAGGED_VERSION, `journal of actor "${actorId}"`, {
     actorId,
     sequenceNumber: lastSequenceNumber,
   });
@@ -230,7 +241,8 @@ export function openFrame(actorId: string, key: Uint8Array, bytes: Uint8Array): 
   if (count === 0 || !(firstSequenceNumber >= 0) || Number.isNaN(baseTimeMs)) {
     throw malformed(actorId, lastSequenceNumber);
   }
-  return { actorId, firstSequenceNumber, lastSequenceNumber, count, baseTimeMs, bytes };
+  const isTagged = version === TAGGED_VERSION;
+  return { actorId, firstSequenceNumber, lastSequenceNumber, count, baseTimeMs, isTagged, bytes };
 }
 
 /** Goes over the entries of a frame, in order, without an object per entry. */
@@ -244,6 +256,12 @@ export class FrameCursor {
   /** The offset behind it. */
   payloadEnd: number = ENTRIES_OFFSET;
 
+  /** The actor. */
+  readonly actorId: string;
+  /** Whether the payloads begin with the tags of their schemas. */
+  readonly isTagged: boolean;
+  /** The bytes of the frame. */
+  readonly bytes: Uint8Array;
   /** The frame. */
   readonly frame: StoredFrame;
   readonly #to: number;
@@ -256,6 +274,9 @@ export class FrameCursor {
    */
   constructor(frame: StoredFrame, from: number, to: number) {
     this.frame = frame;
+    this.actorId = frame.actorId;
+    this.isTagged = frame.isTagged;
+    this.bytes = frame.bytes;
     this.sequenceNumber = frame.firstSequenceNumber - 1;
     this.#to = Math.min(to, frame.lastSequenceNumber);
     while (this.sequenceNumber < from - 1) if (!this.advance()) break;

@@ -4,16 +4,20 @@
  * @module
  */
 
+import type { Schema, SchemaVersion } from "./schema.ts";
+
 /** A message in an actor's journal. */
 export interface JournalEntry<Message> {
   /** The actor. */
   readonly actorId: string;
   /** The message's place in the actor's journal: 0, 1, 2, … */
   readonly sequenceNumber: number;
-  /** The message, as it was when it was appended. */
+  /** The message, as it was when it was appended; where it was of an old version, upcast. */
   readonly message: Message;
   /** When `append` was called, by the clock of the machine that called it. */
   readonly timestamp: Date;
+  /** What the message was stored as. Left out where it was stored without a schema. */
+  readonly schema?: SchemaVersion;
 }
 
 /** How messages are appended. */
@@ -63,7 +67,8 @@ export interface ReplayOptions extends ReadOptions {
  * (`INVALID_ARGUMENT`) where an actor id is not a non-empty, well-formed string of at most 512 bytes
  * of UTF-8, or is not the one that the journal is bound to; and with `CLOSED` after `close()`.
  *
- * @typeParam Message What the user stores. It is not validated; it must be encodable.
+ * @typeParam Message What the user stores. It must be encodable; with a {@linkcode Schema} it is
+ *   validated, too.
  *
  * @example Append and replay
  * ```ts
@@ -96,8 +101,9 @@ export interface MessageJournal<Message> extends AsyncDisposable {
    * @param message The message, at most `maxMessageBytes` (default 16 MiB) when encoded.
    * @param options Expectation and signal.
    * @returns The message's sequence number, once it is durable.
-   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `CONFLICT` and `BACKPRESSURE`, each
-   *   without effect on other appends; `STORAGE_FULL`, `STORAGE_FAILED`, `REOPEN_REQUIRED` and
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `CONFLICT` and `BACKPRESSURE`, with a
+   *   schema also `VALIDATION_FAILED` and `UNKNOWN_SCHEMA`, each without effect on other appends;
+   *   `STORAGE_FULL`, `STORAGE_FAILED`, `REOPEN_REQUIRED` and
    *   `CORRUPT` for this append and all behind it on this actor; `CLOSED`, `READ_ONLY`.
    */
   append(actorId: string, message: Message, options?: AppendOptions): Promise<number>;
@@ -128,8 +134,9 @@ export interface MessageJournal<Message> extends AsyncDisposable {
    * @param options Upper bound and limit.
    * @returns The entries in ascending order, of those that were committed when the call was made.
    * @throws {PersistenceError} `CORRUPT` with actor and sequence number at a hole, a duplicate or
-   *   damage; `TRUNCATED` where entries were truncated while they were being read;
-   *   `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`, `CLOSED`.
+   *   damage; likewise `UNKNOWN_SCHEMA`, `UPCAST_FAILED` and `VALIDATION_FAILED` where a message
+   *   does not become one of the schema; `TRUNCATED` where entries were truncated while they were
+   *   being read; `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`, `CLOSED`.
    */
   readFrom(
     actorId: string,
@@ -332,10 +339,28 @@ export interface BatchedMessageJournal<Message> extends MessageJournal<Message> 
   flush(): Promise<void>;
 }
 
-/** How a batched journal batches. */
-export interface BatchedJournalOptions {
+/**
+ * What a journal is for.
+ *
+ * @typeParam Message What is stored in it.
+ */
+export interface JournalOptions<Message = unknown> {
   /** Binds the journal to one actor: calls for others are refused. Default: any actor. */
   actorId?: string;
+  /**
+   * What the messages are: their names and versions, which are stored with them, how they are
+   * validated, and how those that older code has stored are read. Default: they are stored and read
+   * as they are.
+   */
+  schema?: Schema<Message>;
+}
+
+/**
+ * What a batched journal is for, and how it batches.
+ *
+ * @typeParam Message What is stored in it.
+ */
+export interface BatchedJournalOptions<Message = unknown> extends JournalOptions<Message> {
   /**
    * See {@linkcode BatchedMessageJournal.maxBatchSize}. Default: 100; with `adaptive` 2^31 - 1, that
    * is none.

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
 import { FrameCursor, openFrame, type StoredFrame } from "./frame.ts";
 import { loadHead } from "./head.ts";
 import type { JournalEntry } from "./journal.ts";
 import { numberedKey, numberedKeysEnd } from "./keys.ts";
+import type { Payloads } from "./payloads.ts";
 import type { Storage } from "./storage.ts";
 
 /** Pages begin small, so that a look at a few entries stays cheap, and grow for a long replay. */
@@ -39,17 +39,17 @@ export class EntryPage<Message> {
   /** How many entries it has. */
   readonly length: number;
 
-  readonly #codec: Codec;
+  readonly #payloads: Payloads;
   readonly #parts: readonly FramePart[];
   #nextPart = 0;
   #cursor: FrameCursor | undefined;
 
   /**
-   * @param codec What decodes the messages.
+   * @param payloads What decodes the messages.
    * @param parts Where the entries are, in order.
    */
-  constructor(codec: Codec, parts: readonly FramePart[]) {
-    this.#codec = codec;
+  constructor(payloads: Payloads, parts: readonly FramePart[]) {
+    this.#payloads = payloads;
     this.#parts = parts;
     this.length = parts.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   }
@@ -58,7 +58,7 @@ export class EntryPage<Message> {
    * The next entry.
    *
    * @returns The entry, or `undefined` where there are no more.
-   * @throws {PersistenceError} `CORRUPT`.
+   * @throws {PersistenceError} `CORRUPT`, `UNKNOWN_SCHEMA`, `UPCAST_FAILED`, `VALIDATION_FAILED`.
    */
   next(): JournalEntry<Message> | undefined {
     while (!this.#cursor?.advance()) {
@@ -66,19 +66,14 @@ export class EntryPage<Message> {
       if (!part) return undefined;
       this.#cursor = new FrameCursor(part.frame, part.from, part.to);
     }
-    const { sequenceNumber, timeMs, payloadStart, payloadEnd, frame } = this.#cursor;
-    const { actorId, bytes } = frame;
-    try {
-      // What was stored is what the journal's user declared it to be.
-      const message = this.#codec.decode(bytes.subarray(payloadStart, payloadEnd)) as Message;
-      return { actorId, sequenceNumber, message, timestamp: new Date(timeMs) };
-    } catch (cause) {
-      throw new PersistenceError(
-        "CORRUPT",
-        `Cannot read journal of actor "${actorId}": the message at ${sequenceNumber} cannot be decoded`,
-        { cause, actorId, sequenceNumber },
-      );
-    }
+    const { actorId, sequenceNumber, timeMs } = this.#cursor;
+    // What was stored is what the journal's user declared it to be.
+    const message = this.#payloads.decode(this.#cursor) as Message;
+    const timestamp = new Date(timeMs);
+    const schema = this.#payloads.decodedSchema;
+    return schema
+      ? { actorId, sequenceNumber, message, timestamp, schema }
+      : { actorId, sequenceNumber, message, timestamp };
   }
 }
 
@@ -91,15 +86,15 @@ interface PageBounds extends ReadBounds {
 /** Reads the journals of a storage. */
 export class JournalReader {
   readonly #storage: Storage;
-  readonly #codec: Codec;
+  readonly #payloads: Payloads;
 
   /**
    * @param storage Where from.
-   * @param codec What decodes the messages.
+   * @param payloads What decodes the messages.
    */
-  constructor(storage: Storage, codec: Codec) {
+  constructor(storage: Storage, payloads: Payloads) {
     this.#storage = storage;
-    this.#codec = codec;
+    this.#payloads = payloads;
   }
 
   /**
@@ -184,7 +179,7 @@ export class JournalReader {
       parts.push({ frame, from: next, to: end });
       next = end + 1;
     }
-    return new EntryPage(this.#codec, parts);
+    return new EntryPage(this.#payloads, parts);
   }
 
   /** Where the journal begins now, if that is why an entry is not there; otherwise it is a hole. */

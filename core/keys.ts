@@ -56,7 +56,13 @@ function tooLong(actorId: string, operation: string): ArgumentRangeError {
   );
 }
 
-function isWellFormed(text: string): boolean {
+/**
+ * Whether UTF-8 can hold a text.
+ *
+ * @param text The text.
+ * @returns False where it has a lone surrogate.
+ */
+export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }
 

@@ -5,9 +5,9 @@
  */
 
 import type { PayloadRun } from "./actor_queue.ts";
-import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
 import { MAX_ENTRY_HEADER_BYTES, writeEntry } from "./frame.ts";
+import type { Payloads } from "./payloads.ts";
 
 const INITIAL_BATCH_BYTES = 4_096;
 
@@ -21,16 +21,16 @@ export interface MessageLimits {
 
 /** Encodes messages within their size limits. */
 export class MessageEncoder {
-  readonly #codec: Codec;
+  readonly #payloads: Payloads;
   readonly #maxMessageBytes: number;
   readonly #maxBatchBytes: number;
 
   /**
-   * @param codec What encodes.
+   * @param payloads What encodes.
    * @param limits How large messages may be.
    */
-  constructor(codec: Codec, limits: MessageLimits) {
-    this.#codec = codec;
+  constructor(payloads: Payloads, limits: MessageLimits) {
+    this.#payloads = payloads;
     this.#maxMessageBytes = Math.min(limits.maxMessageBytes, limits.maxBatchBytes);
     this.#maxBatchBytes = limits.maxBatchBytes;
   }
@@ -41,11 +41,16 @@ export class MessageEncoder {
    * @param actorId The actor, for the error's message.
    * @param message The message.
    * @returns The message, in memory that the next call uses again.
-   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `VALIDATION_FAILED`, `UNKNOWN_SCHEMA`.
    */
   encode(actorId: string, message: unknown): PayloadRun {
     const bytes = this.#encode(actorId, message);
-    return { bytes, payloadBytes: bytes.length, ends: undefined };
+    return {
+      bytes,
+      payloadBytes: bytes.length,
+      ends: undefined,
+      isTagged: this.#payloads.isTagged,
+    };
   }
 
   /**
@@ -54,7 +59,7 @@ export class MessageEncoder {
    * @param actorId The actor, for the error's message.
    * @param messages The messages.
    * @returns All of them, in memory of their own.
-   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`.
+   * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `VALIDATION_FAILED`, `UNKNOWN_SCHEMA`.
    */
   encodeBatch(actorId: string, messages: readonly unknown[]): PayloadRun & { ends: number[] } {
     let bytes = new Uint8Array(INITIAL_BATCH_BYTES);
@@ -80,11 +85,16 @@ export class MessageEncoder {
       length = writeEntry(bytes, length, payload);
       ends.push(length);
     }
-    return { bytes: bytes.subarray(0, length), payloadBytes, ends };
+    return {
+      bytes: bytes.subarray(0, length),
+      payloadBytes,
+      ends,
+      isTagged: this.#payloads.isTagged,
+    };
   }
 
   #encode(actorId: string, message: unknown): Uint8Array {
-    const payload = encodeValue(this.#codec, message, `append to actor "${actorId}"`, actorId);
+    const payload = this.#payloads.encode(message, `append to actor "${actorId}"`, actorId);
     if (payload.length > this.#maxMessageBytes) {
       throw new PersistenceError(
         "TOO_LARGE",
@@ -93,30 +103,5 @@ export class MessageEncoder {
       );
     }
     return payload;
-  }
-}
-
-/**
- * Encodes a value, and says what was being done where that fails.
- *
- * @param codec What encodes.
- * @param value The value.
- * @param operation What the caller is about to do, for the error's message.
- * @param actorId The actor, for the error.
- * @returns The bytes, in memory that the codec may use again.
- * @throws {PersistenceError} `UNENCODABLE`, or whatever other code the codec reports.
- */
-export function encodeValue(
-  codec: Codec,
-  value: unknown,
-  operation: string,
-  actorId: string,
-): Uint8Array {
-  try {
-    return codec.encode(value);
-  } catch (cause) {
-    const code = cause instanceof PersistenceError ? cause.code : "UNENCODABLE";
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PersistenceError(code, `Cannot ${operation}: ${reason}`, { cause, actorId });
   }
 }

@@ -11,12 +11,20 @@ import type { Codec } from "./codec.ts";
 import { type CommitCounts, CommitQueue } from "./commit_queue.ts";
 import { ArgumentRangeError, ArgumentTypeError, PersistenceError } from "./errors.ts";
 import { FollowerRegistry, type FollowerServices } from "./followers.ts";
-import type { BatchedJournalOptions, BatchedMessageJournal, MessageJournal } from "./journal.ts";
+import type {
+  BatchedJournalOptions,
+  BatchedMessageJournal,
+  JournalOptions,
+  MessageJournal,
+} from "./journal.ts";
 import { JournalReader } from "./journal_reader.ts";
 import { MessageEncoder } from "./message_encoder.ts";
 import { MessagePackCodec } from "./msgpack_codec.ts";
+import { MESSAGE, type PayloadKind, type Payloads, PlainPayloads, STATE } from "./payloads.ts";
 import { BatchingJournal, type JournalServices, QueuedJournal } from "./queued_journal.ts";
 import { QueuedSnapshotStore, type SnapshotServices } from "./queued_snapshots.ts";
+import type { Schema } from "./schema.ts";
+import { SchemaPayloads } from "./schema_payloads.ts";
 import { Settlements } from "./settlements.ts";
 import type { SnapshotStore, SnapshotStoreOptions } from "./snapshots.ts";
 import type { Storage, StorageStats, StorageSupports } from "./storage.ts";
@@ -97,6 +105,8 @@ export interface ProviderStats extends Readonly<CommitCounts> {
  */
 export class PersistenceProvider implements AsyncDisposable {
   readonly #storage: Storage;
+  readonly #codec: Codec;
+  readonly #limits: ProviderLimits;
   readonly #queue: CommitQueue;
   readonly #journals: JournalServices;
   readonly #snapshots: SnapshotServices;
@@ -115,14 +125,12 @@ export class PersistenceProvider implements AsyncDisposable {
     const { storage, codec, limits } = prepared;
     const assertOpen = (operation: string) => this.#assertOpen(operation);
     this.#storage = storage;
+    this.#codec = codec;
+    this.#limits = limits;
     this.#queue = new CommitQueue(storage, limits);
     this.#journals = {
       queue: this.#queue,
-      reader: new JournalReader(storage, codec),
-      encoder: new MessageEncoder(codec, {
-        maxMessageBytes: limits.maxMessageBytes,
-        maxBatchBytes: limits.maxPendingBytes,
-      }),
+      ...this.#encoding(new PlainPayloads(codec, MESSAGE)),
       truncation: new Truncation(storage, this.#queue),
       streamWindow: {
         messages: Math.min(limits.maxPendingMessages, STREAM_MESSAGES),
@@ -133,7 +141,7 @@ export class PersistenceProvider implements AsyncDisposable {
     this.#snapshots = {
       storage,
       queue: this.#queue,
-      codec,
+      payloads: new PlainPayloads(codec, STATE),
       maxSnapshotBytes: limits.maxSnapshotBytes,
       settlements: new Settlements(),
       onPruneFailure: (error) => {
@@ -202,45 +210,53 @@ export class PersistenceProvider implements AsyncDisposable {
    * meanwhile.
    *
    * @typeParam Message What is stored in it.
-   * @param actorId Binds it to one actor: calls for others are refused. Default: any actor.
+   * @param options Binding to one actor, for which its id alone will do, and schema.
    * @returns The journal.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where the actor id is bad.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where the actor id or the
+   *   schema is bad.
    * @throws {PersistenceError} `CLOSED`.
    */
-  createMessageJournal<Message>(actorId?: string): MessageJournal<Message> {
+  createMessageJournal<Message>(
+    options: string | JournalOptions<Message> = {},
+  ): MessageJournal<Message> {
     this.#assertOpen("create journal");
-    return new QueuedJournal<Message>(this.#journals, actorId);
+    if (typeof options === "string") return new QueuedJournal<Message>(this.#journals, options);
+    checkOptions(options, "create journal");
+    return new QueuedJournal<Message>(this.#journalsWith(options.schema), options.actorId);
   }
 
   /**
    * Creates a journal whose appends wait for others, up to a number, a size and a delay.
    *
    * @typeParam Message What is stored in it.
-   * @param options Binding to one actor, number of messages (default 100), bytes (default 1 MiB) and
-   *   delay (default 100 ms), or `adaptive`.
+   * @param options Binding to one actor, schema, number of messages (default 100), bytes (default
+   *   1 MiB) and delay (default 100 ms), or `adaptive`.
    * @returns The journal.
    * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
    * @throws {PersistenceError} `CLOSED`.
    */
   createBatchedMessageJournal<Message>(
-    options: BatchedJournalOptions = {},
+    options: BatchedJournalOptions<Message> = {},
   ): BatchedMessageJournal<Message> {
     this.#assertOpen("create journal");
-    return new BatchingJournal<Message>(this.#journals, options);
+    checkOptions(options, "create journal");
+    return new BatchingJournal<Message>(this.#journalsWith(options.schema), options);
   }
 
   /**
    * Creates a snapshot store.
    *
    * @typeParam State What is stored in it.
-   * @param options Binding to one actor, and how many snapshots are kept (default 3).
+   * @param options Binding to one actor, schema, and how many snapshots are kept (default 3).
    * @returns The snapshot store.
    * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
    * @throws {PersistenceError} `CLOSED`.
    */
-  createSnapshotStore<State>(options: SnapshotStoreOptions = {}): SnapshotStore<State> {
+  createSnapshotStore<State>(options: SnapshotStoreOptions<State> = {}): SnapshotStore<State> {
     this.#assertOpen("create snapshot store");
-    return new QueuedSnapshotStore<State>(this.#snapshots, options);
+    checkOptions(options, "create snapshot store");
+    const payloads = this.#payloadsOf(STATE, options.schema) ?? this.#snapshots.payloads;
+    return new QueuedSnapshotStore<State>({ ...this.#snapshots, payloads }, options);
   }
 
   /**
@@ -338,6 +354,25 @@ export class PersistenceProvider implements AsyncDisposable {
   /** Closes the provider. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #journalsWith<Message>(schema: Schema<Message> | undefined): JournalServices {
+    const payloads = this.#payloadsOf(MESSAGE, schema);
+    return payloads ? { ...this.#journals, ...this.#encoding(payloads) } : this.#journals;
+  }
+
+  #payloadsOf<Value>(kind: PayloadKind, schema: Schema<Value> | undefined): Payloads | undefined {
+    return schema === undefined ? undefined : new SchemaPayloads(this.#codec, kind, schema);
+  }
+
+  #encoding(payloads: Payloads): Pick<JournalServices, "reader" | "encoder"> {
+    return {
+      reader: new JournalReader(this.#storage, payloads),
+      encoder: new MessageEncoder(payloads, {
+        maxMessageBytes: this.#limits.maxMessageBytes,
+        maxBatchBytes: this.#limits.maxPendingBytes,
+      }),
+    };
   }
 
   async #close(): Promise<void> {

@@ -262,8 +262,7 @@ export class BatchingJournal<Message> extends QueuedJournal<Message>
    * @param services What journals of one provider share.
    * @param options Binding and batch policy.
    */
-  constructor(services: JournalServices, options: BatchedJournalOptions = {}) {
-    checkOptions(options, "create journal");
+  constructor(services: JournalServices, options: Omit<BatchedJournalOptions, "schema"> = {}) {
     const policy = new BatchPolicy<ActorQueue>(
       checkBatchLimits(options),
       services.queue.commitTime,

@@ -5,15 +5,15 @@
  * |---|---|---|
  * | 0 | 5 | the record's envelope, see `record.ts` |
  * | 5 | 8 | when it was saved: milliseconds since 1970 |
- * | 13 | | the state, as the codec made it |
+ * | 13 | | the state |
  *
- * It stands in the space "snapshots" under the actor's numbered key, guarded (see `guarded_key.ts`).
+ * In version 1 the state is what the codec made. In version 2 it begins with a tag that names its
+ * schema, see `schema_tag.ts`. It stands in the space "snapshots" under the actor's numbered key, guarded (see `guarded_key.ts`).
  *
  * @module
  */
 
 import { checkDate, checkInteger, checkOptions, checkSequenceNumber } from "./arguments.ts";
-import type { Codec } from "./codec.ts";
 import type { CommitQueue } from "./commit_queue.ts";
 import { ArgumentRangeError, PersistenceError } from "./errors.ts";
 import { failureOf } from "./failure.ts";
@@ -26,7 +26,7 @@ import {
   sequenceNumberOf,
   writeUint53,
 } from "./keys.ts";
-import { encodeValue } from "./message_encoder.ts";
+import type { Payloads } from "./payloads.ts";
 import { RECORD_HEADER_BYTES, sealRecord, verifyRecord } from "./record.ts";
 import { Settlements } from "./settlements.ts";
 import type { Storage, StoredEntry } from "./storage.ts";
@@ -38,7 +38,8 @@ import type {
   SnapshotStoreOptions,
 } from "./snapshots.ts";
 
-const SNAPSHOT_VERSION = 1;
+const PLAIN_VERSION = 1;
+const TAGGED_VERSION = 2;
 const TIME_OFFSET = RECORD_HEADER_BYTES;
 const STATE_OFFSET = TIME_OFFSET + 8;
 
@@ -50,7 +51,8 @@ const MAX_KEYS_PER_STEP = 512;
 export interface SnapshotServices {
   readonly storage: Storage;
   readonly queue: CommitQueue;
-  readonly codec: Codec;
+  /** Turns states into bytes and back. */
+  readonly payloads: Payloads;
   readonly maxSnapshotBytes: number;
   /** The calls under way in all stores. */
   readonly settlements: Settlements;
@@ -78,9 +80,11 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
    * @param services What snapshot stores of one provider share.
    * @param options Binding, and how many are kept.
    */
-  constructor(services: SnapshotServices, options: SnapshotStoreOptions = {}) {
+  constructor(
+    services: SnapshotServices,
+    options: Omit<SnapshotStoreOptions, "schema"> = {},
+  ) {
     const operation = "create snapshot store";
-    checkOptions(options, operation);
     if (options.actorId !== undefined) actorKey(options.actorId, operation);
     this.#services = services;
     this.#boundTo = options.actorId;
@@ -173,7 +177,7 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
         maxEntries: 1,
         maxBytes: 1,
       });
-      if (!stored || timeOf(actorId, stored) <= maxTimeMs) return stored;
+      if (!stored || headerOf(actorId, stored).timeMs <= maxTimeMs) return stored;
       next = stored.key;
     }
   }
@@ -229,7 +233,9 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
       });
       if (!stored) return;
       next = numberedKey(actor, snapshotNumberOf(stored.key) + 1);
-      if (timeOf(actorId, stored) <= bounds.maxTimeMs) await this.#deleteKeys(stored.key, next);
+      if (headerOf(actorId, stored).timeMs <= bounds.maxTimeMs) {
+        await this.#deleteKeys(stored.key, next);
+      }
     }
   }
 
@@ -251,8 +257,8 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
   }
 
   #encode(actorId: string, key: Uint8Array, state: State, operation: string): Uint8Array {
-    const payload = encodeValue(this.#services.codec, state, operation, actorId);
-    const { maxSnapshotBytes } = this.#services;
+    const { maxSnapshotBytes, payloads } = this.#services;
+    const payload = payloads.encode(state, operation, actorId);
     if (payload.length > maxSnapshotBytes) {
       throw new PersistenceError(
         "TOO_LARGE",
@@ -263,24 +269,29 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     const record = new Uint8Array(STATE_OFFSET + payload.length);
     writeUint53(record, TIME_OFFSET, Math.max(0, Date.now()), "little-endian");
     record.set(payload, STATE_OFFSET);
-    sealRecord(key, record, SNAPSHOT_VERSION);
+    sealRecord(key, record, payloads.isTagged ? TAGGED_VERSION : PLAIN_VERSION);
     return record;
   }
 
   #decode(actorId: string, stored: StoredEntry): SnapshotEntry<State> {
     const sequenceNumber = snapshotNumberOf(stored.key);
-    const timestamp = new Date(timeOf(actorId, stored));
-    try {
-      // What was stored is what the store's user declared it to be.
-      const state = this.#services.codec.decode(stored.value.subarray(STATE_OFFSET)) as State;
-      return { actorId, state, sequenceNumber, timestamp };
-    } catch (cause) {
-      throw new PersistenceError(
-        "CORRUPT",
-        `Cannot load snapshot of actor "${actorId}": the state at ${sequenceNumber} cannot be decoded`,
-        { cause, actorId, sequenceNumber },
-      );
-    }
+    const { timeMs, isTagged } = headerOf(actorId, stored);
+    const { payloads } = this.#services;
+    // What was stored is what the store's user declared it to be.
+    const state = payloads.decode({
+      bytes: stored.value,
+      payloadStart: STATE_OFFSET,
+      payloadEnd: stored.value.length,
+      actorId,
+      sequenceNumber,
+      timeMs,
+      isTagged,
+    }) as State;
+    const timestamp = new Date(timeMs);
+    const schema = payloads.decodedSchema;
+    return schema
+      ? { actorId, state, sequenceNumber, timestamp, schema }
+      : { actorId, state, sequenceNumber, timestamp };
   }
 
   #watch(operation: string, actorId: string, call: () => Promise<void>): Promise<void> {
@@ -337,11 +348,18 @@ function snapshotNumberOf(key: Uint8Array): number {
   return sequenceNumberOf(key.subarray(0, key.length - KEY_GUARD_BYTES));
 }
 
-/** When a snapshot was saved, in milliseconds since 1970. Verifies the record. */
-function timeOf(actorId: string, { key, value }: StoredEntry): number {
+/** What stands before a state. */
+interface SnapshotHeader {
+  /** When it was saved, in milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly isTagged: boolean;
+}
+
+/** Verifies a snapshot and reads what stands before the state. */
+function headerOf(actorId: string, { key, value }: StoredEntry): SnapshotHeader {
   const sequenceNumber = snapshotNumberOf(key);
   const subject = `snapshot of actor "${actorId}" at ${sequenceNumber}`;
-  verifyRecord(key, value, SNAPSHOT_VERSION, subject, { actorId, sequenceNumber });
+  const version = verifyRecord(key, value, TAGGED_VERSION, subject, { actorId, sequenceNumber });
   const timeMs = readUint53(value, TIME_OFFSET, "little-endian");
   if (Number.isNaN(timeMs)) {
     throw new PersistenceError("CORRUPT", `Cannot read ${subject}: malformed`, {
@@ -349,5 +367,5 @@ function timeOf(actorId: string, { key, value }: StoredEntry): number {
       sequenceNumber,
     });
   }
-  return timeMs;
+  return { timeMs, isTagged: version === TAGGED_VERSION };
 }

@@ -39,19 +39,20 @@ export function sealRecord(key: Uint8Array, record: Uint8Array, version: number)
  *
  * @param key The key that the record was found under.
  * @param record The record.
- * @param version The version of the format that the caller reads.
+ * @param newestVersion The newest version of the format that the caller reads, and all before it.
  * @param subject What the record is, for the error's message: `journal of actor "x"`.
  * @param details The actor and sequence number, for the error.
+ * @returns The version of its format.
  * @throws {PersistenceError} `CORRUPT` where the checksum does not fit; `UNSUPPORTED_FORMAT` where
  *   the record is sound but of another version.
  */
 export function verifyRecord(
   key: Uint8Array,
   record: Uint8Array,
-  version: number,
+  newestVersion: number,
   subject: string,
   details: PersistenceErrorDetails,
-): void {
+): number {
   if (record.length < RECORD_HEADER_BYTES) {
     throw new PersistenceError(
       "CORRUPT",
@@ -66,12 +67,14 @@ export function verifyRecord(
       details,
     );
   }
-  const found = record[CHECKSUM_BYTES];
-  if (found !== version) {
+  const found = record[CHECKSUM_BYTES] ?? 0;
+  if (found === 0 || found > newestVersion) {
+    const readable = newestVersion === 1 ? "1" : `1 to ${newestVersion}`;
     throw new PersistenceError(
       "UNSUPPORTED_FORMAT",
-      `Cannot read ${subject}: it has format version ${found}, this package reads ${version}`,
+      `Cannot read ${subject}: it has format version ${found}, this package reads ${readable}`,
       details,
     );
   }
+  return found;
 }

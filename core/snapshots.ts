@@ -4,16 +4,20 @@
  * @module
  */
 
+import type { Schema, SchemaVersion } from "./schema.ts";
+
 /** A saved state. */
 export interface SnapshotEntry<State> {
   /** The actor. */
   readonly actorId: string;
-  /** The state, as it was when it was saved. */
+  /** The state, as it was when it was saved; where it was of an old version, upcast. */
   readonly state: State;
   /** The sequence number of the last message that the state includes. */
   readonly sequenceNumber: number;
   /** When `saveSnapshot` was called, by the clock of the machine that called it. */
   readonly timestamp: Date;
+  /** What the state was stored as. Left out where it was stored without a schema. */
+  readonly schema?: SchemaVersion;
 }
 
 /** Which snapshot is meant. What is left out does not matter. */
@@ -30,12 +34,21 @@ export interface DeleteSnapshotsCriteria extends SnapshotCriteria {
   sequenceNumber?: number;
 }
 
-/** How snapshots are kept. */
-export interface SnapshotStoreOptions {
+/**
+ * What a snapshot store is for, and how many snapshots it keeps.
+ *
+ * @typeParam State What is stored in it.
+ */
+export interface SnapshotStoreOptions<State = unknown> {
   /** Binds the store to one actor: calls for others are refused. Default: any actor. */
   actorId?: string;
   /** How many snapshots are kept per actor, the newest: an integer of at least 1. Default: 3. */
   keep?: number;
+  /**
+   * What the states are: their name and version, which are stored with them, how they are validated,
+   * and how those that older code has stored are read. Default: they are stored and read as they are.
+   */
+  schema?: Schema<State>;
 }
 
 /**
@@ -46,7 +59,8 @@ export interface SnapshotStoreOptions {
  * (`INVALID_ARGUMENT`) where an actor id is not a non-empty, well-formed string of at most 512 bytes
  * of UTF-8, or is not the one that the store is bound to; and with `CLOSED` after `close()`.
  *
- * @typeParam State What the user stores. It is not validated; it must be encodable.
+ * @typeParam State What the user stores. It must be encodable; with a {@linkcode Schema} it is
+ *   validated, too.
  *
  * @example Save and load
  * ```ts
@@ -70,7 +84,8 @@ export interface SnapshotStore<State> extends AsyncDisposable {
    *   snapshot that was saved with the same one is overwritten.
    * @returns When the snapshot is durable.
    * @throws {PersistenceError} `UNENCODABLE`, `TOO_LARGE`, `STORAGE_FULL`, `STORAGE_FAILED`,
-   *   `REOPEN_REQUIRED`, `READ_ONLY`, `CLOSED`.
+   *   `REOPEN_REQUIRED`, `READ_ONLY`, `CLOSED`; with a schema also `VALIDATION_FAILED` and
+   *   `UNKNOWN_SCHEMA`.
    */
   saveSnapshot(actorId: string, state: State, sequenceNumber: number): Promise<void>;
 
@@ -80,8 +95,9 @@ export interface SnapshotStore<State> extends AsyncDisposable {
    * @param actorId The actor.
    * @param criteria Which snapshots match. Default: all.
    * @returns The snapshot, or `undefined` where none matches.
-   * @throws {PersistenceError} `CORRUPT` with actor and sequence number where it is damaged: an
-   *   older one may be had with `maxSequenceNumber`. `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`,
+   * @throws {PersistenceError} `CORRUPT` with actor and sequence number where it is damaged, and
+   *   `UNKNOWN_SCHEMA`, `UPCAST_FAILED` or `VALIDATION_FAILED` where it does not become one of the
+   *   schema: an older one may be had with `maxSequenceNumber`. `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`,
    *   `CLOSED`.
    */
   getLatestSnapshot(

@@ -14,10 +14,10 @@ const runtimes = { node, bun, deno };
 
 /** @type {Record<Runtime["kind"], readonly string[]>} */
 const commands = {
-  node: [join(root, "dist", "scripts", "demo.js")],
-  bun: [join(root, "scripts", "demo.ts")],
+  node: [join(root, "dist", "examples", "flights", "demo.js")],
+  bun: [join(root, "examples", "flights", "demo.ts")],
   // It starts processes, so it may do anything.
-  deno: ["run", "-A", "--cached-only", join(root, "scripts", "demo.ts")],
+  deno: ["run", "-A", "--cached-only", join(root, "examples", "flights", "demo.ts")],
 };
 
 try {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { MemoryPersistenceProvider } from "../adapters/memory.ts";
 import type { JournalEntry } from "../core/journal.ts";
+import { openStores, recoverStates, startAirport } from "../examples/flights/airports.ts";
 import {
   addDeparture,
   type Departure,
@@ -8,8 +10,8 @@ import {
   numberFlights,
   readFlights,
   statesAfter,
-} from "../scripts/demo_flights.ts";
-import { layOutTable } from "../scripts/demo_output.ts";
+} from "../examples/flights/flights.ts";
+import { layOutTable } from "../examples/flights/output.ts";
 import {
   findDifferences,
   findIncomplete,
@@ -18,14 +20,15 @@ import {
   type Journals,
   Proof,
   ProofError,
-} from "../scripts/demo_proof.ts";
+} from "../examples/flights/proof.ts";
 import {
   type Acknowledgement,
   decodeStates,
   encodeStates,
   readReports,
-} from "../scripts/demo_reports.ts";
+} from "../examples/flights/reports.ts";
 import { test } from "./harness.ts";
+import { runExample } from "./run_example.ts";
 
 function departure(origin: string, destination: string, minute: number, delay = 0): Departure {
   const date = new Date(Date.UTC(2001, 0, 1, 0, minute));
@@ -180,4 +183,31 @@ test("demo: a table is aligned", () => {
     "a       1,000",
     "longer      2",
   ]);
+});
+
+test("demo: an airport takes no departure twice and leaves none out, also after a restart", async () => {
+  await using provider = await MemoryPersistenceProvider.open();
+  const stores = openStores(provider);
+  const [one, other, last] = flights.filter(({ departure: { origin } }) => origin === "DFW");
+  assert.ok(one && other && last);
+  {
+    await using airport = startAirport(stores, "DFW");
+    await airport.tell(one);
+    await assert.rejects(airport.ask(one), /DFW has 1 flights, not 0/);
+    await assert.rejects(airport.ask(last), /DFW has 1 flights, not 2/);
+    await airport.tell(other);
+  }
+  await using airport = startAirport(stores, "DFW");
+  await assert.rejects(airport.ask(other), /DFW has 2 flights, not 1/);
+  await airport.tell(last);
+  const states = new Map([["DFW", await airport.ask("tell state")]]);
+  assert.deepEqual(findDifferences(states, statesAfter([one, other, last])), []);
+  const recovered = await recoverStates(stores, ["DFW", "LAX"]);
+  assert.deepEqual(recovered, { states, fromSnapshot: 0, replayed: 3 });
+});
+
+test("demo: killed at a random point it recovers, and proves that everything holds", async () => {
+  const output = await runExample("flights/demo");
+  assert.match(output, /Everything holds/);
+  assert.doesNotMatch(output, /✗/);
 });

@@ -147,7 +147,7 @@ export function describeBatchSize(options: ConformanceOptions): void {
 
   withDefaults("options that are no object are refused", (_, { provider }) => {
     for (const [, value] of BAD_OPTIONS) {
-      assertThrowsRefused(() => provider.createBatchedMessageJournal(bad(value)), "type");
+      assertThrowsRefused(() => provider.createBatchedMessageJournal<unknown>(bad(value)), "type");
     }
     return Promise.resolve();
   });

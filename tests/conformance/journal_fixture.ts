@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import type { Codec } from "../../core/codec.ts";
 import type { MessageJournal } from "../../core/journal.ts";
 import { PersistenceProvider, type ProviderOptions } from "../../core/provider.ts";
+import type { Schema } from "../../core/schema.ts";
 import type { Storage } from "../../core/storage.ts";
 import { type Within, withProvider, withStorage } from "./fixture.ts";
 import { ObservedStorage } from "./observed_storage.ts";
@@ -16,23 +17,32 @@ import { ObservedStorage } from "./observed_storage.ts";
 export interface JournalKind {
   /** Its name in the names of the cases. */
   readonly name: string;
-  /** Makes one, bound to an actor where one is given. */
-  create<Message>(provider: PersistenceProvider, actorId?: string): MessageJournal<Message>;
+  /** Makes one, bound to an actor where one is given, and with a schema where one is given. */
+  create<Message>(
+    provider: PersistenceProvider,
+    actorId?: string,
+    schema?: Schema<Message>,
+  ): MessageJournal<Message>;
 }
 
 /** What goes out with the next commit. */
 export const PLAIN: JournalKind = {
   name: "journal",
-  create: (provider, actorId) => provider.createMessageJournal(actorId),
+  create: (provider, actorId, schema) =>
+    provider.createMessageJournal({
+      ...(actorId !== undefined && { actorId }),
+      ...(schema !== undefined && { schema }),
+    }),
 };
 
 /** What waits for more, but only briefly: most cases await each append. */
 export const BATCHED: JournalKind = {
   name: "batched journal",
-  create: (provider, actorId) =>
+  create: (provider, actorId, schema) =>
     provider.createBatchedMessageJournal({
       maxBatchDelayMs: 1,
       ...(actorId !== undefined && { actorId }),
+      ...(schema !== undefined && { schema }),
     }),
 };
 
@@ -41,7 +51,7 @@ export interface JournalScene {
   readonly provider: PersistenceProvider;
   readonly storage: Storage;
   /** Makes another journal of the same kind on the same provider. */
-  create<Message>(actorId?: string): MessageJournal<Message>;
+  create<Message>(actorId?: string, schema?: Schema<Message>): MessageJournal<Message>;
 }
 
 /** What runs with a journal. */
@@ -57,7 +67,7 @@ export function withJournal(kind: JournalKind, options: ProviderOptions = {}): W
       run(kind.create(provider), {
         provider,
         storage,
-        create: (actorId) => kind.create(provider, actorId),
+        create: (actorId, schema) => kind.create(provider, actorId, schema),
       }));
 }
 

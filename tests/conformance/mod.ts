@@ -13,6 +13,7 @@ import { describeBatchedJournal } from "./batched_journal_suite.ts";
 import { describeJournal } from "./journal_suite.ts";
 import { describeProvider } from "./provider_suite.ts";
 import { describeReopen } from "./reopen_suite.ts";
+import { describeSchema } from "./schema_suite.ts";
 import { describeSnapshotStore } from "./snapshot_store_suite.ts";
 import { describeStorage } from "./storage_suite.ts";
 import type { ConformanceOptions } from "./types.ts";
@@ -22,6 +23,7 @@ export { describeBatchedJournal } from "./batched_journal_suite.ts";
 export { describeJournal } from "./journal_suite.ts";
 export { describeProvider } from "./provider_suite.ts";
 export { describeReopen } from "./reopen_suite.ts";
+export { describeSchema } from "./schema_suite.ts";
 export { describeSnapshotStore } from "./snapshot_store_suite.ts";
 export { describeStorage } from "./storage_suite.ts";
 export type {
@@ -34,7 +36,7 @@ export type {
 export type { Storage, StorageSupports } from "../../core/storage.ts";
 
 /**
- * Registers all suites: storage, journal, batched journal, snapshot store, provider, reopen
+ * Registers all suites: storage, journal, batched journal, snapshot store, provider, schema, reopen
  * and actors.
  *
  * @param options The test runner and the storage under test.
@@ -71,6 +73,7 @@ export function conformance(options: ConformanceOptions): void {
   describeBatchedJournal(options);
   describeSnapshotStore(options);
   describeProvider(options);
+  describeSchema(options);
   describeReopen(options);
   describeActors(options);
 }

@@ -138,7 +138,7 @@ export function describeProviderClosing(options: ConformanceOptions): void {
 
   onProvider("a factory method that is called with a bad argument throws", async (provider) => {
     assertThrowsRefused(() => provider.createMessageJournal(""), "range");
-    assertThrowsRefused(() => provider.createMessageJournal(bad(null)), "type");
+    assertThrowsRefused(() => provider.createMessageJournal<unknown>(bad(null)), "type");
     assertThrowsRefused(() => provider.createBatchedMessageJournal({ actorId: "" }), "range");
     assertThrowsRefused(() => provider.createSnapshotStore({ actorId: "" }), "range");
     await provider.close();

@@ -129,7 +129,7 @@ export function describeSnapshotArguments(options: ConformanceOptions): void {
 
   check("a store cannot be created with a bad option", (_, { provider }) => {
     for (const [, value] of BAD_OPTIONS) {
-      assertThrowsRefused(() => provider.createSnapshotStore(bad(value)), "type");
+      assertThrowsRefused(() => provider.createSnapshotStore<unknown>(bad(value)), "type");
     }
     for (const [, actorId, type] of BAD_IDS) {
       if (actorId === undefined) continue;

@@ -32,6 +32,11 @@ export function bytesOf(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** The bytes that hexadecimal digits stand for. */
+export function bytesOfHex(digits: string): Uint8Array {
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
 /** The text of UTF-8. */
 export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes);

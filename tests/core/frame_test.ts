@@ -150,6 +150,18 @@ test("every flipped bit of a frame is found out, and a frame under another key",
   }
 });
 
+test("a frame says whether its payloads have tags, also after others were taken out", () => {
+  const key = numberedKey(actor, 1);
+  for (const isTagged of [false, true]) {
+    const frame = new OpenFrame(1, 0, new ByteArena(), isTagged);
+    for (const byte of [1, 2]) frame.append(Uint8Array.of(byte), 0, 1, 1);
+    assert.equal(openFrame("actor", key, frame.seal(key)).isTagged, isTagged);
+    const rest = frame.filter((index) => index === 1).seal(key);
+    assert.equal(openFrame("actor", key, rest).isTagged, isTagged);
+    assert.equal(new FrameCursor(openFrame("actor", key, rest), 0, 1).isTagged, isTagged);
+  }
+});
+
 test("bytes that are no frame give a clear error, also under a right checksum", () => {
   const key = numberedKey(actor, 1);
   fc.assert(
@@ -168,6 +180,8 @@ test("bytes that are no frame give a clear error, also under a right checksum", 
 test("a sound frame of a newer version is unsupported, not corrupt", () => {
   const key = numberedKey(actor, 0);
   const bytes = frameOf([{ timeMs: 1, payload: new Uint8Array([1]) }]).seal(key);
-  sealRecord(key, bytes, 2);
-  assert.throws(() => readAll(key, bytes), { code: "UNSUPPORTED_FORMAT" });
+  for (const version of [0, 3, 255]) {
+    sealRecord(key, bytes, version);
+    assert.throws(() => readAll(key, bytes), { code: "UNSUPPORTED_FORMAT" });
+  }
 });

@@ -1,17 +1,17 @@
 // The runtime that runs the demo: its entry point of the package, and how it starts a script.
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { LmdbProviderOptions } from "../adapters/lmdb/provider.ts";
-import type { PersistenceProvider } from "../core/provider.ts";
+import type { LmdbProviderOptions } from "../../adapters/lmdb/provider.ts";
+import type { PersistenceProvider } from "../../mod.ts";
 
 const name = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 const displayNames = { node: "Node", bun: "Bun", deno: "Deno" };
 
 // A program that runs on one runtime only imports, for example, "@cajun/persistence/node".
 const entryPoints = {
-  node: () => import("../adapters/node.ts"),
-  bun: () => import("../adapters/bun.ts"),
-  deno: () => import("../adapters/deno.ts"),
+  node: () => import("../../adapters/node.ts"),
+  bun: () => import("../../adapters/bun.ts"),
+  deno: () => import("../../adapters/deno.ts"),
 };
 
 /** The runtime and its version, for people. */
@@ -29,7 +29,7 @@ export async function openProvider(options: LmdbProviderOptions): Promise<Persis
  */
 export function workerArguments(directory: string): string[] {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const file = fileURLToPath(new URL(`demo_worker.${extension}`, import.meta.url));
+  const file = fileURLToPath(new URL(`worker.${extension}`, import.meta.url));
   if (name !== "deno") return [...process.execArgv, file, directory];
   // A comma separates paths, two of them are one that belongs to the path.
   const path = directory.replaceAll(",", ",,");

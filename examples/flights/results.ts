@@ -1,5 +1,5 @@
 // What the demo has to show in the end: a table and the proof.
-import type { AirportState } from "./demo_flights.ts";
+import type { AirportState } from "./flights.ts";
 import {
   bold,
   type Column,
@@ -10,8 +10,8 @@ import {
   printHeading,
   printLine,
   red,
-} from "./demo_output.ts";
-import type { Proof } from "./demo_proof.ts";
+} from "./output.ts";
+import type { Proof } from "./proof.ts";
 
 const ROWS = 8;
 const MAX_PROBLEMS = 5;

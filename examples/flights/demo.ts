@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
-import type { JournalEntry } from "../core/journal.ts";
+import type { JournalEntry } from "../../mod.ts";
 import {
   addDeparture,
   type AirportState,
@@ -15,10 +15,10 @@ import {
   groupByAirport,
   readFlights,
   statesAfter,
-} from "./demo_flights.ts";
-import { type Ingestion, runWorker, type WorkerRecovery } from "./demo_ingestion.ts";
-import { parseOptions, USAGE } from "./demo_options.ts";
-import { bold, formatNumber, printHeading, printLine, ProgressBar } from "./demo_output.ts";
+} from "./flights.ts";
+import { type Ingestion, runWorker, type WorkerRecovery } from "./ingestion.ts";
+import { parseOptions, USAGE } from "./options.ts";
+import { bold, formatNumber, printHeading, printLine, ProgressBar } from "./output.ts";
 import {
   findDifferences,
   findIncomplete,
@@ -27,10 +27,10 @@ import {
   type Journals,
   Proof,
   ProofError,
-} from "./demo_proof.ts";
-import { openStores, recover } from "./demo_recovery.ts";
-import { printBusiest, printProof } from "./demo_results.ts";
-import { openProvider, runtimeLabel } from "./demo_runtime.ts";
+} from "./proof.ts";
+import { openStores, recoverStates } from "./airports.ts";
+import { printBusiest, printProof } from "./results.ts";
+import { openProvider, runtimeLabel } from "./runtime.ts";
 
 const MIN_KILL_FRACTION = 0.05;
 const MAX_KILL_FRACTION = 0.95;
@@ -217,7 +217,7 @@ async function readBack(
   for (const airport of airports.keys()) {
     journals.set(airport, await stores.journal.readFrom(airport, 0));
   }
-  const { states } = await recover(stores, airports.keys());
+  const { states } = await recoverStates(stores, airports.keys());
   return { journals, states };
 }
 

@@ -1,8 +1,8 @@
 // What the demo proves. Every find function returns, in words, what speaks against a claim.
 import { inspect, isDeepStrictEqual } from "node:util";
-import type { JournalEntry } from "../core/journal.ts";
-import type { AirportState, Departure, Flight } from "./demo_flights.ts";
-import type { Acknowledgement } from "./demo_reports.ts";
+import type { JournalEntry } from "../../mod.ts";
+import type { AirportState, Departure, Flight } from "./flights.ts";
+import type { Acknowledgement } from "./reports.ts";
 
 /** The journals of all airports, each from its first entry to its last. */
 export type Journals = ReadonlyMap<string, readonly JournalEntry<Departure>[]>;

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { Readable } from "node:stream";
-import type { AirportState } from "./demo_flights.ts";
-import { type Acknowledgement, decodeStates, readReports, REPORT_FD } from "./demo_reports.ts";
-import { workerArguments } from "./demo_runtime.ts";
+import type { AirportState } from "./flights.ts";
+import { type Acknowledgement, decodeStates, readReports, REPORT_FD } from "./reports.ts";
+import { workerArguments } from "./runtime.ts";
 
 /** What happens while a worker works. */
 export interface IngestionEvents {

@@ -1,8 +1,8 @@
 // What a worker tells the demo: one line of JSON for each report, through a pipe.
 import { Buffer } from "node:buffer";
 import { writeSync } from "node:fs";
-import { MessagePackCodec } from "../core/msgpack_codec.ts";
-import type { AirportState } from "./demo_flights.ts";
+import { MessagePackCodec } from "../../mod.ts";
+import type { AirportState } from "./flights.ts";
 
 /**
  * The worker's end of the pipe. Not standard output: Node makes that one non-blocking, so that a
