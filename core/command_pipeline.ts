@@ -12,7 +12,6 @@ import type { CommandSourcing, Outcome } from "./behavior.ts";
 import { ArgumentTypeError } from "./errors.ts";
 import { Letter } from "./mailbox.ts";
 import { isPromise } from "./recovery.ts";
-import { retry } from "./retry.ts";
 
 type MaybeOutcome<State, Reply, Effect> = Outcome<State, Reply, Effect> | undefined | void;
 
@@ -40,15 +39,15 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     } catch (error) {
       const flight = this.flight(letter);
       flight.refusal = this.supervise(error, letter.message);
-      return void this.submit(flight, []);
+      return void this.submit(flight);
     }
-    if (isReadOnly) return void this.submit(this.flight(letter), []);
-    this.submit(this.flight(letter, 1), [wrapActorEntry({ content: letter.message })]);
+    if (isReadOnly) return void this.submit(this.flight(letter));
+    this.submit(this.flight(letter, [wrapActorEntry({ content: letter.message })]));
   }
 
   protected override beginControl(control: Control): void {
-    if (control.type === "snapshot") return this.submit(this.flight(control), []);
-    this.submit(this.flight(control, 1), [wrapActorEntry({ confirmed: control.places })]);
+    if (control.type === "snapshot") return this.submit(this.flight(control));
+    this.submit(this.flight(control, [wrapActorEntry({ confirmed: control.places })]));
   }
 
   protected override release(flight: Flight<Message, Reply>): Promise<void> | undefined {
@@ -75,7 +74,8 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
   protected override async note(recovery: ActorRecovery): Promise<void> {
     if (recovery.refused.length === 0) return;
     const refused = recovery.refused.map(({ sequenceNumber }) => sequenceNumber);
-    await this.append(wrapActorEntry({ refused, handled: recovery.sequenceNumber }));
+    const marker = wrapActorEntry({ refused, handled: recovery.sequenceNumber });
+    if (await this.append(marker)) this.released++;
     this.parts.state.noted(this.released);
   }
 
@@ -116,7 +116,7 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     } catch (error) {
       return this.#refuse(flight, letter, error);
     }
-    if (flight.entries > 0) {
+    if (flight.stored.length > 0) {
       state.state = stateBehind(outcome, state.state);
       host.deliver(state.addEffects(flight.last, outcome?.effects ?? []));
       this.#observe([letter.message]);
@@ -144,7 +144,7 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     error: unknown,
   ): Promise<void> {
     this.hold();
-    if (flight.entries > 0) {
+    if (flight.stored.length > 0) {
       try {
         await this.#journalRefusal(flight.last);
       } catch (failure) {
@@ -156,16 +156,12 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     letter.reject(error);
     await this.obey(refusal, this.released);
     // Not before: what the handler has left behind is not to be saved.
-    if (flight.entries > 0) this.#observe([letter.message]);
+    if (flight.stored.length > 0) this.#observe([letter.message]);
   }
 
   async #journalRefusal(sequenceNumber: number): Promise<void> {
-    const { actorId, journal, state, options } = this.parts;
-    const marker = wrapActorEntry({ refused: [sequenceNumber] });
-    const number = await retry(() => journal.append(actorId, marker), options.retry);
-    state.refuse(sequenceNumber);
-    // Otherwise somebody else has written, too, and the next append finds out.
-    if (number === this.next) this.next++;
+    await this.append(wrapActorEntry({ refused: [sequenceNumber] }));
+    this.parts.state.refuse(sequenceNumber);
   }
 
   #observe(stored: readonly unknown[]): void {

@@ -65,7 +65,7 @@ function describeStorageFailures(options: ConformanceOptions): void {
         commands.ask({ text: "lost" }),
       ];
       const read = events.ask({ type: "read" });
-      for (const call of calls) await assertFails(() => call, code);
+      await Promise.all(calls.map((call) => assertFails(() => call, code)));
       assert.deepEqual(await read, [], "what only reads is answered all the same");
       storage.failCommit = () => undefined;
     }
@@ -116,7 +116,8 @@ function describeStorageFailures(options: ConformanceOptions): void {
     storage.failCommit = () =>
       new PersistenceError("REOPEN_REQUIRED", "Cannot commit: so wants the test");
     const calls = [1, 2, 3].map((amount) => actor.ask({ type: "add", amounts: [amount] }));
-    for (const call of calls) await assertFails(() => call, "REOPEN_REQUIRED", { actorId: "a" });
+    const details = { actorId: "a" };
+    await Promise.all(calls.map((call) => assertFails(() => call, "REOPEN_REQUIRED", details)));
     await actor.terminated;
     await assertFails(() => actor.ask({ type: "read" }), "REOPEN_REQUIRED");
     assert.deepEqual(problems.types, ["stopped"]);
@@ -171,7 +172,8 @@ function describeConflicts(options: ConformanceOptions): void {
       }
       if (round % 3 === 0) await turn();
     }
-    const stored = (await Promise.all(answers)) && await storedOf(one);
+    await Promise.all([...answers, ...texts]);
+    const stored = await storedOf(one);
     const amounts = stored.map((event) => (event as { add: number }).add);
     assert.deepEqual(amounts.toSorted((a, b) => a - b), range(2, 41));
     // An answer is the state behind its own event: nothing was decided on anything else.

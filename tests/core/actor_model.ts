@@ -112,6 +112,7 @@ class Run {
   readonly #history: History;
   readonly #random: Random;
   readonly #behavior: Behavior<number[], Message, unknown, number[], number>;
+  #rates: ChaosRates;
   #life: Life;
   /** What the actor was recovered with at the beginning of this life. */
   #base: readonly number[] = [];
@@ -128,6 +129,7 @@ class Run {
     this.#history = history;
     this.#random = randomFrom(history.seed);
     this.#behavior = history.kind === "events" ? events : commands;
+    this.#rates = history.rates;
     this.#life = this.#start();
   }
 
@@ -164,8 +166,8 @@ class Run {
 
   /** Ends well: then everything that was promised must be there. */
   async end(): Promise<void> {
+    this.#rates = NEVER;
     await this.#restart(false);
-    this.#life.storage.heal();
     const actor = await this.#life.actor;
     assert.ok(actor);
     // Whatever had failed while the storage was bad is delivered in the end.
@@ -282,8 +284,7 @@ class Run {
   }
 
   #start(): Life {
-    const { rates } = this.#history;
-    const storage = new CrashingStorage(this.#disk, this.#random, rates);
+    const storage = new CrashingStorage(this.#disk, this.#random, this.#rates);
     const provider = PersistenceProvider.openOn(storage).catch((error) => {
       assertExpected(error);
       return undefined;

@@ -32,12 +32,6 @@ export class CrashingStorage implements Storage {
     this.supports = disk.supports;
   }
 
-  /** Nothing fails any more. */
-  heal(): void {
-    this.#rates.failedCommits = 0;
-    this.#rates.failedReads = 0;
-  }
-
   /** Ends this life. Resolves when what was being committed has taken effect, or has not. */
   async crash(): Promise<void> {
     this.#crashed = true;
