@@ -51,6 +51,7 @@ class Run {
   readonly #failures: string[] = [];
   #tried = 0;
   #checked = 0;
+  #pending = 0;
   #crashes = 0;
 
   constructor(definition: PowerLoss, options: FaultOptions) {
@@ -75,7 +76,10 @@ class Run {
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
-    const figures = { "acknowledged operations checked": this.#checked };
+    const figures = {
+      "images with writes that were not flushed": this.#pending,
+      "acknowledged operations checked": this.#checked,
+    };
     return { tried: this.#tried, failures: this.#failures, figures };
   }
 
@@ -122,6 +126,7 @@ class Run {
       left.delete(last.image);
       if (last.failure !== undefined) this.#failures.push(`${last.what}: ${last.failure}`);
       if (last.failure !== undefined || last.checked !== undefined) this.#tried++;
+      else if (last.hasPending) this.#pending++;
       this.#checked += last.checked ?? 0;
       this.#options.progress(this.#tried);
     }
