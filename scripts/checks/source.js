@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { test } from "node:test";
+import "./faults.js";
 import { compareTables } from "../faults_readme.js";
 import { root, run } from "../process.js";
 import { deno } from "../runtimes.js";

@@ -70,11 +70,13 @@ export function writeMarks(log: string, marks: readonly Mark[]): void {
 export function readLog(bytes: Uint8Array): LogRecord[] {
   const raw = [...readRaw(bytes)];
   const linked = raw.find(({ kind }) => kind === LINK)?.file;
-  return raw
+  const records = raw
     .filter(({ kind, file }) =>
       linked === undefined || file === linked || kind === MARK || kind === DIRECTORY
     )
     .map(recordOf);
+  // Where it is created in its place, it has its name from the beginning.
+  return linked === undefined ? [{ kind: "link" }, ...records] : records;
 }
 
 interface RawRecord {
