@@ -1,5 +1,5 @@
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -60,15 +60,15 @@ class Run {
   }
 
   async run(): Promise<FaultResult> {
+    const { seed } = this.#options;
     const directory = await mkdtemp(join(fastDirectory(), "cajun-power-loss-"));
-    const keep = join(tmpdir(), `cajun-${this.#definition.name}-${this.#options.seed}`);
+    const keep = await mkdtemp(join(tmpdir(), `cajun-${this.#definition.name}-${seed}-`));
     try {
       const recordings = RECORDINGS ?? await this.#record(directory);
-      await mkdir(keep, { recursive: true });
       await this.#checkAll(recordings, directory, keep);
       if (this.#failures.length > 0 && !this.#definition.expectsFailures) {
         // A recording is of one run: what was written when cannot be had again from the seed.
-        if (recordings !== keep) await cp(recordings, keep, { recursive: true });
+        await cp(recordings, keep, { recursive: true });
         this.#failures.push(`replay with FAULT_RECORDINGS=${keep}`);
       } else {
         await rm(keep, { recursive: true });
@@ -143,5 +143,10 @@ class Run {
 
 /** Where flushing costs nothing: what reaches the disk is decided by us, not by it. */
 function fastDirectory(): string {
-  return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return "/dev/shm";
+  } catch {
+    return tmpdir();
+  }
 }
