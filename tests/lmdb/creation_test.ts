@@ -11,8 +11,9 @@ import type { WriterJob, Written } from "./support_writer.ts";
 
 test("creation: leaves nothing but the data file and the lock file", () =>
   withDirectory(async (path) => {
-    await using provider = await LmdbPersistenceProvider.open({ path: join(path, "new") });
+    const provider = await LmdbPersistenceProvider.open({ path: join(path, "new") });
     await provider.createMessageJournal().append("a", 1);
+    await provider.close();
     assert.deepEqual((await readdir(join(path, "new"))).sort(), ["data.mdb", "lock.mdb"]);
   }));
 
