@@ -8,7 +8,7 @@ import { Child } from "../lmdb/support_child.ts";
 import type { Fault, FaultOptions, FaultResult } from "./fault.ts";
 import type { PowerLossCheckerJob, PowerLossReport } from "./power_loss_checker.ts";
 import { record, type Workload } from "./power_loss_recordings.ts";
-import { compileShim, shimUnavailable } from "./power_loss_shim.ts";
+import { compileShim, shimUnavailable } from "./shim.ts";
 
 /** A fault that makes images of what power losses leave. */
 export interface PowerLoss extends Pick<Fault, "name" | "title" | "counts" | "expectsFailures"> {
@@ -40,7 +40,7 @@ export function powerLossFault(definition: PowerLoss): Fault {
     unit: "images",
     counts,
     expectsFailures,
-    unavailable: () => Promise.resolve(shimUnavailable()),
+    unavailable: () => Promise.resolve(shimUnavailable("power_loss_shim")),
     run: (options) => new Run(definition, options).run(),
   };
 }
@@ -88,7 +88,7 @@ class Run {
     const recordings = join(directory, "recordings");
     await mkdir(recordings);
     const shim = join(directory, "shim.so");
-    compileShim(shim);
+    compileShim("power_loss_shim", shim);
     const { seed } = this.#options;
     await record(workloads, { seed, directory: recordings, shim, durability, early });
     return recordings;

@@ -13,7 +13,7 @@ import type { LoadMix } from "./load.ts";
 import { Disk } from "./power_loss_disk.ts";
 import { writeMarks } from "./power_loss_log.ts";
 import { filesOf, readRecording } from "./power_loss_plan.ts";
-import { watched } from "./power_loss_shim.ts";
+import { watched } from "./shim.ts";
 import type { PowerLossWriterJob } from "./power_loss_writer.ts";
 
 /** What a writer does. */
