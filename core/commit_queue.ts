@@ -388,7 +388,7 @@ export class CommitQueue {
       return true;
     } catch (error) {
       actor.forgetHead();
-      this.#outcomes.failActor(actor, [], asPersistenceError(error));
+      this.#failActor(actor, [], asPersistenceError(error));
       return false;
     }
   }
@@ -435,7 +435,7 @@ export class CommitQueue {
     for (const plan of plans) {
       plan.actor.inFlight = false;
       plan.actor.forgetHead();
-      this.#outcomes.failActor(plan.actor, plan.operations, failure);
+      this.#failActor(plan.actor, plan.operations, failure);
     }
     this.#failWrites(writes, failure);
   }
@@ -443,7 +443,7 @@ export class CommitQueue {
   /** Nothing can be committed any more: all that waits is told so, and all that comes. */
   #failEverything(failure: PersistenceError): void {
     this.#fatal = failure;
-    for (const actor of this.#actors.all()) this.#outcomes.failActor(actor, [], failure);
+    for (const actor of this.#actors.all()) this.#failActor(actor, [], failure);
     this.#failWrites(this.#writes.splice(0), failure);
   }
 
@@ -452,6 +452,11 @@ export class CommitQueue {
       write.reject(failure);
       this.#outcomes.settled();
     }
+  }
+
+  /** What makes room is tried once more, without what there is no room for. */
+  #failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
+    if (this.#outcomes.failActor(actor, inFlight, failure)) this.#makeDue(actor);
   }
 }
 

@@ -90,26 +90,37 @@ export class Outcomes {
 
   /**
    * Rejects, in order, what was being committed for an actor and everything behind it: were that
-   * committed later, messages would have overtaken the lost ones.
+   * committed later, messages would have overtaken the lost ones. Where the storage is full because
+   * of appends, truncations stay, to be tried without them: they are what makes room.
    *
    * @param actor The actor.
    * @param inFlight What was being committed.
    * @param failure Why it was not.
+   * @returns Whether truncations wait now, which must go out.
    */
-  failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
+  failActor(
+    actor: ActorQueue,
+    inFlight: readonly Operation[],
+    failure: PersistenceError,
+  ): boolean {
     const waiting = actor.takeAll();
     const outside = this.#admission.withdrawAll(actor);
+    const keepsTruncations = failure.code === "STORAGE_FULL" &&
+      inFlight.some(({ type }) => type === "append");
+    const reject = (operation: Operation): void => {
+      if (keepsTruncations && operation.type === "truncate") actor.addTruncation(operation);
+      else this.reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
+    };
     for (const operation of [...inFlight, ...waiting]) {
       this.#admission.leave(operation);
       if (operation.type === "append") {
         this.leaveBatch(operation);
         if (operation.phase === "cancelled") continue;
       }
-      this.reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
+      reject(operation);
     }
-    for (const operation of outside) {
-      this.reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
-    }
+    for (const operation of outside) reject(operation);
+    return actor.hasOperations;
   }
 
   /**

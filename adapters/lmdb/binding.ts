@@ -90,6 +90,15 @@ const DURABLE_SETTINGS = {
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
 /**
+ * Loads `lmdb`, with its native part.
+ *
+ * @returns The package.
+ */
+export function loadLmdb(): Promise<typeof import("lmdb")> {
+  return import("lmdb");
+}
+
+/**
  * Opens an environment. `lmdb` is loaded only now, so that on Deno missing permissions can be named
  * before its native part fails for want of them.
  *
@@ -100,7 +109,7 @@ const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 export async function openBinding(options: Required<LmdbEnvironmentOptions>): Promise<LmdbBinding> {
   let root: LmdbRoot | undefined;
   try {
-    const { open } = await import("lmdb");
+    const { open } = await loadLmdb();
     // Only the part that we use is described, by types of our own.
     root = open({
       ...DURABLE_SETTINGS,

@@ -19,6 +19,7 @@ import {
   type WriteGroup,
 } from "../../core/storage.ts";
 import type { LmdbBinding, LmdbDatabase, LmdbRange, LmdbStats } from "./binding.ts";
+import type { CommitSlot } from "./opening_gate.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 import { type Occupancy, occupancyOf, SizeLimit } from "./size_limit.ts";
 
@@ -37,6 +38,7 @@ export class SharedEnvironment {
   references = 0;
 
   readonly #binding: LmdbBinding;
+  readonly #slot: CommitSlot | undefined;
   readonly #sizeLimit: SizeLimit;
   #lastCommit: Promise<unknown> = Promise.resolve();
   #failure: PersistenceError | undefined;
@@ -44,10 +46,16 @@ export class SharedEnvironment {
   /**
    * @param options How it was opened, all defaults filled in.
    * @param binding The open environment.
+   * @param slot Where it says that it commits, if it may.
    */
-  constructor(options: Required<LmdbEnvironmentOptions>, binding: LmdbBinding) {
+  constructor(
+    options: Required<LmdbEnvironmentOptions>,
+    binding: LmdbBinding,
+    slot: CommitSlot | undefined,
+  ) {
     this.options = options;
     this.#binding = binding;
+    this.#slot = slot;
     this.#sizeLimit = new SizeLimit(options.mapSize, () => this.#occupancy());
   }
 
@@ -130,6 +138,14 @@ export class SharedEnvironment {
   /** Waits for the commits that were called, then closes the environment. */
   async close(): Promise<void> {
     await this.#lastCommit;
+    try {
+      await this.#close();
+    } finally {
+      this.#slot?.close();
+    }
+  }
+
+  async #close(): Promise<void> {
     const closed = this.#binding.root.close();
     if (!this.#failure) return await closed;
     const failure = new PersistenceError(
@@ -146,7 +162,7 @@ export class SharedEnvironment {
     try {
       return await within(
         this.options.commitTimeoutMs,
-        this.#write(groups),
+        this.#commitApart(groups),
         () => new Error(`not done within ${this.options.commitTimeoutMs} ms`),
       );
     } catch (cause) {
@@ -158,6 +174,17 @@ export class SharedEnvironment {
         { cause },
       );
       throw this.#failure;
+    }
+  }
+
+  /** While another process opens the environment, nothing may be committed. */
+  async #commitApart(groups: readonly WriteGroup[]): Promise<boolean[]> {
+    const gateOpens = this.#slot?.begin();
+    if (gateOpens) await gateOpens;
+    try {
+      return await this.#write(groups);
+    } finally {
+      this.#slot?.end();
     }
   }
 

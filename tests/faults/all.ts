@@ -1,5 +1,7 @@
 import type { Fault } from "./fault.ts";
 import { kill } from "./kill.ts";
+import { killEarly } from "./kill_early.ts";
+import { opening } from "./opening.ts";
 import { powerLoss } from "./power_loss.ts";
 import { powerLossEarly } from "./power_loss_early.ts";
 import { powerLossRelaxed } from "./power_loss_relaxed.ts";
@@ -14,4 +16,6 @@ export const faults: readonly Fault[] = [
   powerLossRelaxed,
   powerLossRelaxedLoss,
   kill,
+  killEarly,
+  opening,
 ];
