@@ -11,6 +11,7 @@ import { createDataFile } from "./creation.ts";
 import { checkDataFile } from "./data_file.ts";
 import {
   checkFiles,
+  checkPlaces,
   codeOf,
   DATA_FILE,
   prepareDirectory,
@@ -167,6 +168,7 @@ async function openEnvironment(
   changedDirectories: readonly string[],
 ): Promise<SharedEnvironment> {
   assertReservable(options);
+  await checkPlaces(options.path);
   if (!options.readOnly) await createDataFile(options);
   await checkFiles(options.path, options.readOnly);
   if (options.verifyOnOpen) {

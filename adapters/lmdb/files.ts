@@ -67,6 +67,20 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
+ * Makes sure that nothing else stands where the files of LMDB belong, before any is created.
+ *
+ * @param path The directory.
+ * @throws {PersistenceError} `OPEN_FAILED` where something there is no file, `PERMISSION_DENIED`.
+ */
+export function checkPlaces(path: string): Promise<void> {
+  return translatingFileErrors(path, async () => {
+    for (const name of [DATA_FILE, LOCK_FILE]) {
+      assertFile(path, name, await statsOf(join(path, name)));
+    }
+  });
+}
+
+/**
  * Makes sure that LMDB can open its files: where it has opened only one of them, it crashes the
  * process.
  *
