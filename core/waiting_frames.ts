@@ -29,22 +29,22 @@ export interface PayloadRun {
  */
 export function framesBehind(
   frames: OpenFrame[],
-  { bytes, ends, isTagged }: PayloadRun,
+  run: PayloadRun,
   timeMs: number,
   memory: FrameMemory,
 ): OpenFrame[] {
+  const { bytes, ends, isTagged } = run;
   const last = frames[frames.length - 1];
   // All entries of a frame have tags, or none has one.
   const open = last?.isTagged === isTagged ? last : undefined;
-  const newFrame = (expectedBytes: number) =>
-    new OpenFrame(timeMs, expectedBytes, memory, isTagged);
-  if (ends) return framesBehindRun(frames, open, bytes, ends, timeMs, newFrame);
+  if (ends) return framesBehindRun(frames, open, { ...run, ends }, timeMs, memory);
   if (open?.accepts(bytes.length, timeMs)) {
     open.append(bytes, timeMs);
     return frames;
   }
   // Where one frame has been filled, the next one will be, too.
-  const frame = newFrame(Math.max(bytes.length, last ? FRAME_TARGET_BYTES : 0));
+  const expectedBytes = Math.max(bytes.length, last ? FRAME_TARGET_BYTES : 0);
+  const frame = new OpenFrame(timeMs, expectedBytes, memory, isTagged);
   frame.append(bytes, timeMs);
   return withItem(frames, frame);
 }
@@ -52,19 +52,20 @@ export function framesBehind(
 function framesBehindRun(
   frames: OpenFrame[],
   open: OpenFrame | undefined,
-  bytes: Uint8Array,
-  ends: readonly number[],
+  { bytes, ends, isTagged }: PayloadRun & { readonly ends: readonly number[] },
   timeMs: number,
-  newFrame: (expectedBytes: number) => OpenFrame,
+  memory: FrameMemory,
 ): OpenFrame[] {
+  let list = frames;
   let frame = open;
   let start = 0;
   for (let index = 0; index < ends.length;) {
     let count = frame?.countAccepted(ends, index, timeMs) ?? 0;
     if (!frame || count === 0) {
       const first = (ends[index] ?? start) - start;
-      frame = newFrame(Math.max(first, Math.min(bytes.length - start, FRAME_TARGET_BYTES)));
-      frames = withItem(frames, frame);
+      const expectedBytes = Math.max(first, Math.min(bytes.length - start, FRAME_TARGET_BYTES));
+      frame = new OpenFrame(timeMs, expectedBytes, memory, isTagged);
+      list = withItem(list, frame);
       count = frame.countAccepted(ends, index, timeMs);
     }
     index += count;
@@ -72,7 +73,7 @@ function framesBehindRun(
     frame.appendRun(bytes, start, end, count);
     start = end;
   }
-  return frames;
+  return list;
 }
 
 /**
