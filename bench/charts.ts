@@ -8,7 +8,11 @@ interface Result {
   readonly runtime: string;
   readonly runtimeVersion: string;
   readonly date: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly fileSystem: string };
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly fileSystem: string;
+  };
   readonly comparisons: readonly Comparison[];
 }
 
@@ -16,7 +20,10 @@ interface Chart {
   readonly file: string;
   readonly title: string;
   /** One row of panels each. */
-  readonly rows: readonly { readonly workload: string; readonly title: string }[];
+  readonly rows: readonly {
+    readonly workload: string;
+    readonly title: string;
+  }[];
 }
 
 const results = new URL("./results/", import.meta.url);
@@ -28,7 +35,10 @@ const charts: readonly Chart[] = [
     file: "throughput",
     title: "Durable messages of 120 bytes per second (longer is better)",
     rows: [
-      { workload: "bulk-1000-streamed", title: "appendBatch of 1,000, up to 8 in flight" },
+      {
+        workload: "bulk-1000-streamed",
+        title: "appendBatch of 1,000, up to 8 in flight",
+      },
       { workload: "unawaited-turns", title: "append, a promise each" },
       { workload: "actors", title: "1,000 actors, each awaiting its append" },
       { workload: "replay", title: "replay of a journal" },
@@ -45,7 +55,11 @@ const charts: readonly Chart[] = [
 ];
 
 /** What is no store, but a part of what a store has to do. */
-const LIMITS: readonly string[] = ["encoding alone", "decoding alone", "file append"];
+const LIMITS: readonly string[] = [
+  "encoding alone",
+  "decoding alone",
+  "file append",
+];
 
 const read = await readResults();
 for (const chart of charts) {
@@ -69,20 +83,30 @@ async function readResults(): Promise<Result[]> {
   const found: Result[] = [];
   for (const runtime of RUNTIMES) {
     try {
-      found.push(JSON.parse(await readFile(new URL(`${runtime}.json`, results), "utf8")));
+      found.push(
+        JSON.parse(await readFile(new URL(`${runtime}.json`, results), "utf8")),
+      );
     } catch (error) {
-      console.error(`${runtime} is not drawn: ${error instanceof Error ? error.message : error}`);
+      console.error(
+        `${runtime} is not drawn: ${
+          error instanceof Error ? error.message : error
+        }`,
+      );
     }
   }
   return found;
 }
 
 function panelOf(result: Result, workload: string, title: string): Panel {
-  const comparison = result.comparisons.find((comparison) => comparison.workload === workload);
+  const comparison = result.comparisons.find((comparison) =>
+    comparison.workload === workload
+  );
   const name = RUNTIMES.find((runtime) => runtime === result.runtime);
   return {
     title,
-    subtitle: `${name ? RUNTIME_NAMES[name] : result.runtime} ${result.runtimeVersion}`,
+    subtitle: `${
+      name ? RUNTIME_NAMES[name] : result.runtime
+    } ${result.runtimeVersion}`,
     bars: comparison ? barsOf(comparison) : [],
   };
 }
@@ -105,7 +129,9 @@ function recoveryBars(longest: number, shorter: Comparison["others"]): Bar[] {
     kind: "ours",
   }));
   const last = Object.keys(shorter).at(-1) ?? "";
-  const label = `${(Number(last.replace(/\D/g, "")) * 10).toLocaleString("en")} entries`;
+  const label = `${
+    (Number(last.replace(/\D/g, "")) * 10).toLocaleString("en")
+  } entries`;
   return [...bars, { label, value: longest, kind: "ours" }];
 }
 

@@ -83,7 +83,9 @@ export function judge(
   return targets.flatMap((target) => {
     const actual = ratios[target.against];
     if (actual === undefined) return [];
-    const reached = target.bound === "at least" ? actual >= target.ratio : actual <= target.ratio;
+    const reached = target.bound === "at least"
+      ? actual >= target.ratio
+      : actual <= target.ratio;
     return [{ ...target, actual, reached }];
   });
 }

@@ -20,7 +20,9 @@ export function describe(comparison: Comparison): string {
     ...table(rows),
     ...comparison.targets.map(({ against, bound, ratio, actual, reached }) => {
       const verdict = reached ? "reached" : "MISSED";
-      return `  ${verdict}: ${factor(actual)} × ${against}, to be ${bound} ${ratio} ×`;
+      return `  ${verdict}: ${
+        factor(actual)
+      } × ${against}, to be ${bound} ${ratio} ×`;
     }),
     ...(comparison.notes ?? []).map((note) => `  ${note}`),
     "",
@@ -34,8 +36,11 @@ function describeLatency(latency: Latency | undefined): string {
 
 /** Right-aligned but for the first column. */
 function table(rows: readonly (readonly string[])[]): string[] {
-  const columns = rows[0]?.map((_, column) => rows.map((row) => row[column] ?? "")) ?? [];
-  const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
+  const columns =
+    rows[0]?.map((_, column) => rows.map((row) => row[column] ?? "")) ?? [];
+  const widths = columns.map((cells) =>
+    Math.max(...cells.map((cell) => cell.length))
+  );
   return rows.map((row) => {
     const cells = row.map((cell, column) => {
       const width = widths[column] ?? 0;
@@ -52,5 +57,7 @@ function figure(value: number): string {
 }
 
 function factor(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
+  return value >= 100
+    ? Math.round(value).toLocaleString("en")
+    : value.toFixed(2);
 }

@@ -65,7 +65,9 @@ const TITLE_HEIGHT = 44;
 const FOOTER_HEIGHT = 30;
 
 /** Draws a chart. */
-export function drawChart({ title, footer, columns, panels, theme }: ChartOptions): string {
+export function drawChart(
+  { title, footer, columns, panels, theme }: ChartOptions,
+): string {
   const rows = Array.from(
     { length: Math.ceil(panels.length / columns) },
     (_, row) => panels.slice(row * columns, (row + 1) * columns),
@@ -75,7 +77,9 @@ export function drawChart({ title, footer, columns, panels, theme }: ChartOption
   let y = TITLE_HEIGHT;
   for (const row of rows) {
     parts.push(
-      ...row.map((panel, column) => drawPanel(panel, MARGIN + column * PANEL_WIDTH, y, theme)),
+      ...row.map((panel, column) =>
+        drawPanel(panel, MARGIN + column * PANEL_WIDTH, y, theme)
+      ),
     );
     y += Math.max(...row.map(heightOf)) + PANEL_GAP;
   }
@@ -94,14 +98,23 @@ export function drawChart({ title, footer, columns, panels, theme }: ChartOption
   ].join("\n");
 }
 
-function drawPanel({ title, subtitle, bars }: Panel, x: number, y: number, theme: Theme): string {
+function drawPanel(
+  { title, subtitle, bars }: Panel,
+  x: number,
+  y: number,
+  theme: Theme,
+): string {
   const longest = Math.max(...bars.map(({ value }) => value));
   const room = PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH;
   const parts = bars.map(({ label, value, kind }, index) => {
     const top = y + PANEL_HEAD + index * BAR_STEP;
     const baseline = top + BAR_HEIGHT - 3;
     const length = Math.max(1, room * value / longest);
-    const fill = kind === "ours" ? theme.ours : kind === "peer" ? theme.peer : "url(#hatched)";
+    const fill = kind === "ours"
+      ? theme.ours
+      : kind === "peer"
+      ? theme.peer
+      : "url(#hatched)";
     const weight = kind === "ours" ? 600 : 400;
     return [
       text(x + LABEL_WIDTH - 6, baseline, label, {
@@ -148,7 +161,9 @@ function text(
   content: string,
   { fill, size, weight = 400, anchor = "start" }: TextOptions,
 ): string {
-  return `<text x="${x.toFixed(1)}" y="${y}" font-size="${size}" font-weight="${weight}" ` +
+  return `<text x="${
+    x.toFixed(1)
+  }" y="${y}" font-size="${size}" font-weight="${weight}" ` +
     `text-anchor="${anchor}" fill="${fill}">${escape(content)}</text>`;
 }
 
@@ -160,5 +175,8 @@ function short(value: number): string {
 }
 
 function escape(content: string): string {
-  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(
+    ">",
+    "&gt;",
+  );
 }

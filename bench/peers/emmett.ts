@@ -8,7 +8,10 @@ import type { Store } from "./store.ts";
 
 /** The part of an event store that is used. */
 interface EventStore {
-  appendToStream(streamName: string, events: readonly EmmettEvent[]): Promise<unknown>;
+  appendToStream(
+    streamName: string,
+    events: readonly EmmettEvent[],
+  ): Promise<unknown>;
   readStream(
     streamName: string,
     options: { from: bigint; maxCount: bigint },
@@ -36,7 +39,8 @@ export class EmmettStore implements Store {
   /** Opens a database, or answers undefined where its package cannot be used, and tells why. */
   static async open(context: Context): Promise<EmmettStore | undefined> {
     if (runtime === "bun") {
-      const reason = "on Bun its appends fail now and then: SQLITE_BUSY, statements in progress";
+      const reason =
+        "on Bun its appends fail now and then: SQLITE_BUSY, statements in progress";
       context.tellUnavailable("emmett-sqlite", reason);
       return undefined;
     }

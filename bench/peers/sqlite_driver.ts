@@ -44,7 +44,9 @@ export async function loadSqlite(
       new Database(":memory:").close();
       return driver("better-sqlite3", Database);
     } catch (error) {
-      const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+      const reason = error instanceof Error
+        ? error.message.split("\n")[0]
+        : String(error);
       tellUnavailable(
         "better-sqlite3",
         `${reason}. node:sqlite takes its place`,

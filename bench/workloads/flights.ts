@@ -40,7 +40,9 @@ export const flights: Workload = {
       // A tenth of the flights is too little to judge by.
       comparisons.push(
         ...describeRuns(`flights-${way}`, full, runs)
-          .map((comparison) => context.quick ? { ...comparison, targets: [] } : comparison),
+          .map((comparison) =>
+            context.quick ? { ...comparison, targets: [] } : comparison
+          ),
       );
     }
     return comparisons;
@@ -67,9 +69,12 @@ function describeRuns(
   title: string,
   runs: readonly IngestionFigures[],
 ): Comparison[] {
-  const of = (figure: (run: IngestionFigures) => number): number => quantile(runs.map(figure), 0.5);
+  const of = (figure: (run: IngestionFigures) => number): number =>
+    quantile(runs.map(figure), 0.5);
   const growth = (kind: "rss" | "anonymous"): number =>
-    of((run) => (run.ingestionMemory[kind] - run.readingMemory[kind]) / MEGABYTE);
+    of((run) =>
+      (run.ingestionMemory[kind] - run.readingMemory[kind]) / MEGABYTE
+    );
   const peak = (
     memory: "startMemory" | "readingMemory" | "ingestionMemory",
   ): string => (of((run) => run[memory].rss) / MEGABYTE).toFixed(0);

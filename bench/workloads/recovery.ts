@@ -35,7 +35,8 @@ export const recovery: Workload = {
     });
     const comparison: Comparison = compare({
       workload: "recovery",
-      title: `snapshot and the ${TAIL} messages behind it, 120 B, by length of the journal`,
+      title:
+        `snapshot and the ${TAIL} messages behind it, 120 B, by length of the journal`,
       unit: "ms (p50)",
       rounds: p50,
       ours: longest.name,

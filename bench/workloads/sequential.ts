@@ -25,7 +25,9 @@ export const sequential: Workload = {
     const messages = circulate(pool);
     const payloads = circulate(encodeAll(context.codec, pool));
     const contestants: Contestant[] = [
-      ...stores.map((store) => each(store.name, () => store.append(ACTOR_ID, messages()))),
+      ...stores.map((store) =>
+        each(store.name, () => store.append(ACTOR_ID, messages()))
+      ),
       each("file append", () => file.append(payloads())),
       each("one file per message", () => files.append(ACTOR_ID, messages())),
     ];
