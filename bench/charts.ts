@@ -8,7 +8,11 @@ interface Result {
   readonly runtime: string;
   readonly runtimeVersion: string;
   readonly date: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly fileSystem: string };
+  readonly machine: {
+    readonly cpu: string;
+    readonly cores: number;
+    readonly fileSystem: string;
+  };
   readonly comparisons: readonly Comparison[];
 }
 
@@ -16,7 +20,10 @@ interface Chart {
   readonly file: string;
   readonly title: string;
   /** One row of panels each. */
-  readonly rows: readonly { readonly workload: string; readonly title: string }[];
+  readonly rows: readonly {
+    readonly workload: string;
+    readonly title: string;
+  }[];
 }
 
 const results = new URL("./results/", import.meta.url);
@@ -74,9 +81,13 @@ async function readResults(): Promise<Result[]> {
   const found: Result[] = [];
   for (const runtime of RUNTIMES) {
     try {
-      found.push(JSON.parse(await readFile(new URL(`${runtime}.json`, results), "utf8")));
+      found.push(
+        JSON.parse(await readFile(new URL(`${runtime}.json`, results), "utf8")),
+      );
     } catch (error) {
-      console.error(`${runtime} is not drawn: ${error instanceof Error ? error.message : error}`);
+      console.error(
+        `${runtime} is not drawn: ${error instanceof Error ? error.message : error}`,
+      );
     }
   }
   return found;

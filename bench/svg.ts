@@ -65,7 +65,9 @@ const TITLE_HEIGHT = 44;
 const FOOTER_HEIGHT = 30;
 
 /** Draws a chart. */
-export function drawChart({ title, footer, columns, panels, theme }: ChartOptions): string {
+export function drawChart(
+  { title, footer, columns, panels, theme }: ChartOptions,
+): string {
   const rows = Array.from(
     { length: Math.ceil(panels.length / columns) },
     (_, row) => panels.slice(row * columns, (row + 1) * columns),
@@ -94,7 +96,12 @@ export function drawChart({ title, footer, columns, panels, theme }: ChartOption
   ].join("\n");
 }
 
-function drawPanel({ title, subtitle, bars }: Panel, x: number, y: number, theme: Theme): string {
+function drawPanel(
+  { title, subtitle, bars }: Panel,
+  x: number,
+  y: number,
+  theme: Theme,
+): string {
   const longest = Math.max(...bars.map(({ value }) => value));
   const room = PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH;
   const parts = bars.map(({ label, value, kind }, index) => {
