@@ -6,6 +6,7 @@
  */
 
 import { isActorEntry, mapActorEntry } from "./actor_entry.ts";
+import { describeType } from "./arguments.ts";
 import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
 import {
@@ -88,24 +89,25 @@ export class SchemaPayloads<Value> implements Payloads {
 
   /** See {@linkcode Payloads.decode}. */
   decode(payload: StoredPayload): unknown {
-    this.#decodedSchema = undefined;
+    const tagBytes = payload.isTagged ? this.#tagLength(payload) : 0;
+    const stored = decodeValue(this.#codec, payload, this.#kind, tagBytes);
     if (!payload.isTagged) {
-      const stored = decodeValue(this.#codec, payload, this.#kind);
-      return mapActorEntry(stored, (value) => this.#fromUnversioned(value, payload));
+      const value = mapActorEntry(stored, (value) => this.#fromUnversioned(value, payload));
+      this.#decodedSchema = undefined;
+      return value;
     }
-    const tagBytes = this.#tagLength(payload);
     const readable = this.#readable.get(payload.bytes, payload.payloadStart, tagBytes);
     const schema = readable?.schema ?? readTag(payload, this.#kind);
-    this.#decodedSchema = schema;
-    const stored = decodeValue(this.#codec, payload, this.#kind, tagBytes);
-    if (schema.name === ACTOR_SCHEMA.name) return stored;
-    return mapActorEntry(
+    const value = schema.name === ACTOR_SCHEMA.name ? stored : mapActorEntry(
       stored,
       (value) =>
         readable
           ? this.#toCurrent(readable.type, schema.version, value, payload)
           : this.#replaceUnknown(schema, value, payload),
     );
+    // Last, for the user's code before may have read something else.
+    this.#decodedSchema = schema;
+    return value;
   }
 
   #addType(type: CheckedType): void {
@@ -137,7 +139,7 @@ export class SchemaPayloads<Value> implements Payloads {
     }
     const type = typeof name === "string" ? this.#schema.types.get(name) : undefined;
     if (type) return type;
-    const found = typeof name === "string" ? `"${name}"` : String(name);
+    const found = typeof name === "string" ? `"${name}"` : describeType(name);
     throw fail("UNKNOWN_SCHEMA", `is of type ${found}, which the schema does not have`);
   }
 

@@ -167,6 +167,30 @@ export function describeUpcasting(options: ConformanceOptions, kind: JournalKind
     assert.equal((await journal.readFrom("a", 2)).length, 1, "what is behind can be had");
   });
 
+  check("an upcaster may read from the same journal meanwhile", async (_, scene) => {
+    await scene.create(undefined, textSchema(1)).append("a", "x");
+    await scene.create(undefined, textSchema(2)).appendBatch("b", ["y", "z"]);
+    const reading: Promise<unknown>[] = [];
+    const journal: MessageJournal<string> = scene.create(
+      undefined,
+      withChange(textSchema(2), {
+        upcasters: {
+          1(text: string) {
+            // The page is there, so this decodes before it returns.
+            reading.push(other.next());
+            return text;
+          },
+        },
+      }),
+    );
+    const other = journal.replay("b", 0)[Symbol.asyncIterator]();
+    await other.next();
+    const [entry] = await journal.readFrom("a", 0);
+    assert.deepEqual(entry?.schema, storedAs("text", 1));
+    const [read] = await Promise.all(reading) as IteratorResult<JournalEntry<string>>[];
+    assert.deepEqual([read?.value.message, read?.value.schema], ["z", storedAs("text", 2)]);
+  });
+
   check("an asynchronous upcaster is refused", async (_, scene) => {
     await scene.create(undefined, textSchema(1)).append("a", "x");
     for (const upcaster of [() => Promise.resolve("y"), () => Promise.reject(new Error("no"))]) {
@@ -338,12 +362,14 @@ export function describeMessageValidation(options: ConformanceOptions, kind: Jou
       journal.append("a", REMOVED),
       journal.append("a", { type: "sold" } as unknown as CartEvent),
       journal.append("a", null as unknown as CartEvent),
+      journal.append("a", { type: Object.create(null) } as unknown as CartEvent),
     ];
     assert.deepEqual(await outcomesOf(calls), [
       0,
       "VALIDATION_FAILED",
       "VALIDATION_FAILED",
       1,
+      "UNKNOWN_SCHEMA",
       "UNKNOWN_SCHEMA",
       "UNKNOWN_SCHEMA",
     ]);
@@ -404,6 +430,7 @@ export function describeMessageValidation(options: ConformanceOptions, kind: Jou
       () => {
         throw reason;
       },
+      () => undefined,
     ];
     for (const validate of validators) {
       const journal = scene.create<unknown>(undefined, {
