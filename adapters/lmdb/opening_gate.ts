@@ -15,7 +15,7 @@
  */
 
 import { closeSync, existsSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { codeOf } from "./files.ts";
@@ -50,7 +50,7 @@ export async function whileNobodyCommits<Result>(
   action: () => Promise<Result>,
 ): Promise<Result> {
   const gate = join(path, GATE);
-  while (!(await tryToClose(gate))) {
+  while (!tryToClose(gate)) {
     if (await isAbandoned(gate, timeoutMs)) await removeAbandoned(gate);
     else await pause();
   }
@@ -70,6 +70,7 @@ export class CommitSlot {
   readonly #file: string;
   readonly #descriptor: number;
   readonly #timeoutMs: number;
+  #isClosed = false;
 
   /**
    * @param path The directory of the environment.
@@ -81,7 +82,7 @@ export class CommitSlot {
     const unique = `${slots++}${Math.random().toString(36).slice(2)}`;
     this.#file = join(path, `${SLOT}${process.pid}-${startedAtS}-${unique}`);
     this.#descriptor = openSync(this.#file, "wx");
-    writeSync(this.#descriptor, IDLE, 0, 1, 0);
+    ignoringFullDisk(() => writeSync(this.#descriptor, IDLE, 0, 1, 0));
   }
 
   /**
@@ -96,11 +97,15 @@ export class CommitSlot {
 
   /** Says that the commit has ended. */
   end(): void {
+    // A commit that has timed out may end later, when the descriptor is of another file.
+    if (this.#isClosed) return;
     writeSync(this.#descriptor, IDLE, 0, 1, 0);
   }
 
   /** Gives the slot up. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     closeSync(this.#descriptor);
     try {
       unlinkSync(this.#file);
@@ -125,13 +130,26 @@ export class CommitSlot {
 }
 
 /** Puts up the gate, where there is none. */
-async function tryToClose(gate: string): Promise<boolean> {
+function tryToClose(gate: string): boolean {
+  let descriptor: number;
   try {
-    await writeFile(gate, `${process.pid}-${startedAtS}`, { flag: "wx" });
-    return true;
+    descriptor = openSync(gate, "wx");
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;
     throw error;
+  }
+  const owner = new TextEncoder().encode(`${process.pid}-${startedAtS}`);
+  ignoringFullDisk(() => writeSync(descriptor, owner));
+  closeSync(descriptor);
+  return true;
+}
+
+/** A full disk must not keep from opening. What could not be written counts as not known. */
+function ignoringFullDisk(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (codeOf(error) !== "ENOSPC") throw error;
   }
 }
 
@@ -170,7 +188,17 @@ async function waitForCommit(path: string, name: string, timeoutMs: number): Pro
     if (performance.now() - startedAt > patienceFor(owner, timeoutMs)) break;
     await pause();
   }
-  if (patienceFor(owner, timeoutMs) === 0) await rm(file, { force: true });
+  if (patienceFor(owner, timeoutMs) === 0) await removeIfAllowed(file);
+}
+
+/** What another user has left may have to stay. */
+async function removeIfAllowed(file: string): Promise<void> {
+  try {
+    await rm(file, { force: true });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== "EPERM" && code !== "EACCES") throw error;
+  }
 }
 
 async function isCommitting(file: string): Promise<boolean> {

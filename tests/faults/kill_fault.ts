@@ -131,15 +131,15 @@ class Run {
 
   async #note(path: string, round: number, error: unknown): Promise<void> {
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    this.#failures.push(`round ${round}: ${reason}`);
     if (this.#definition.expectsFailures) {
       // A loss is what is expected, nothing else.
       if (!(error instanceof LedgerError)) throw error;
+      this.#failures.push(`round ${round}: ${reason}`);
       return;
     }
     const kept = join(tmpdir(), `cajun-kill-${this.#options.seed}-${round}`);
     await cp(path, kept, { recursive: true });
-    this.#failures.push(`the database of round ${round} is kept in ${kept}`);
+    this.#failures.push(`round ${round} (database kept in ${kept}): ${reason}`);
   }
 }
 

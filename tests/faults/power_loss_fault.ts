@@ -69,7 +69,7 @@ class Run {
       if (this.#failures.length > 0 && !this.#definition.expectsFailures) {
         // A recording is of one run: what was written when cannot be had again from the seed.
         await cp(recordings, keep, { recursive: true });
-        this.#failures.push(`replay with FAULT_RECORDINGS=${keep}`);
+        this.#failures[0] += ` (replay all with FAULT_RECORDINGS=${keep})`;
       } else {
         await rm(keep, { recursive: true });
       }
