@@ -290,6 +290,10 @@ test("MessagePackCodec: bytes that are no value are an error", () => {
     ["a RegExp that is none", "c7040600" + "280000"],
     ["a RegExp with a flag that is none", "d50601" + "71"],
     ["a typed array with half an element", "d41300"],
+    ["a text that ends after the first byte of a character", "a1df"],
+    ["a text that ends before the last byte of a character", "a2e282"],
+    ["a long text that ends before the last byte of a character", "d903f09f98"],
+    ["a name that ends within a character", "81a1c301"],
   ];
   for (const [name, hex] of cases) {
     assert.throws(() => codec.decode(bytesOf(hex)), Error, name);

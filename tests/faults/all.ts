@@ -1,10 +1,14 @@
 import type { Fault } from "./fault.ts";
+import { fuzz } from "./fuzz.ts";
+import { fuzzBroken } from "./fuzz_broken.ts";
 import { kill } from "./kill.ts";
 import { powerLoss } from "./power_loss.ts";
 import { powerLossEarly } from "./power_loss_early.ts";
 import { powerLossRelaxed } from "./power_loss_relaxed.ts";
 import { powerLossRelaxedLoss } from "./power_loss_relaxed_loss.ts";
 import { powerLossUnsynced } from "./power_loss_unsynced.ts";
+import { simulation } from "./simulation.ts";
+import { simulationBroken } from "./simulation_broken.ts";
 
 /** All faults, in the order of the table. */
 export const faults: readonly Fault[] = [
@@ -14,4 +18,8 @@ export const faults: readonly Fault[] = [
   powerLossRelaxed,
   powerLossRelaxedLoss,
   kill,
+  simulation,
+  simulationBroken,
+  fuzz,
+  fuzzBroken,
 ];
