@@ -261,6 +261,13 @@ for (const [name, leaf] of LEAVES) {
   });
 }
 
+test("MessagePackCodec: an array that holds the same text too often is refused before it is encoded", () => {
+  assert.equal(
+    refusalOf(codec, new Array(200).fill("x".repeat(2 ** 24))).message,
+    "a value of more than 2^26 parts or 2 GiB cannot be encoded",
+  );
+});
+
 test("MessagePackCodec: bytes that are no value are an error", () => {
   const cases: readonly (readonly [name: string, hex: string])[] = [
     ["nothing", ""],
