@@ -1,3 +1,4 @@
+import { exhaustion } from "./exhaustion.ts";
 import type { Fault } from "./fault.ts";
 import { fuzz } from "./fuzz.ts";
 import { fuzzBroken } from "./fuzz_broken.ts";
@@ -20,6 +21,7 @@ export const faults: readonly Fault[] = [
   kill,
   simulation,
   simulationBroken,
+  exhaustion,
   fuzz,
   fuzzBroken,
 ];
