@@ -8,6 +8,8 @@ import { powerLossEarly } from "./power_loss_early.ts";
 import { powerLossRelaxed } from "./power_loss_relaxed.ts";
 import { powerLossRelaxedLoss } from "./power_loss_relaxed_loss.ts";
 import { powerLossUnsynced } from "./power_loss_unsynced.ts";
+import { rottenBytes } from "./rotten_bytes.ts";
+import { rottenBytesUnchecked } from "./rotten_bytes_unchecked.ts";
 import { simulation } from "./simulation.ts";
 import { simulationBroken } from "./simulation_broken.ts";
 
@@ -22,6 +24,8 @@ export const faults: readonly Fault[] = [
   simulation,
   simulationBroken,
   exhaustion,
+  rottenBytes,
+  rottenBytesUnchecked,
   fuzz,
   fuzzBroken,
 ];
