@@ -8,6 +8,7 @@
 
 import { PersistenceError } from "../../core/errors.ts";
 import type { Space } from "../../core/storage.ts";
+import { assertHandlesLeft } from "./files.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 
 /** An entry of a database with versions. */
@@ -110,6 +111,7 @@ export async function openBinding(options: Required<LmdbEnvironmentOptions>): Pr
   let root: LmdbRoot | undefined;
   try {
     const { open } = await loadLmdb();
+    assertHandlesLeft(options.path);
     // Only the part that we use is described, by types of our own.
     root = open({
       ...DURABLE_SETTINGS,

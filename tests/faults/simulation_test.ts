@@ -5,13 +5,14 @@ import { test } from "../harness.ts";
 import { Child } from "../lmdb/support_child.ts";
 import { bun, currentRuntime, deno } from "../lmdb/support_runtimes.ts";
 import { describeFault } from "./fault_test_support.ts";
-import { BREAKAGES, brokenSimulation, simulation } from "./simulation.ts";
+import { simulation } from "./simulation.ts";
+import { BREAKAGES, simulationBroken } from "./simulation_broken.ts";
 import { caseOf, type SimulationCase } from "./simulation_case.ts";
 import { simulate } from "./simulation_run.ts";
 import { printCase, shrink } from "./simulation_shrink.ts";
 
 await describeFault(simulation);
-await describeFault(brokenSimulation);
+await describeFault(simulationBroken);
 
 test("simulation: the same seed gives the same trace, another one another", async () => {
   const { seed } = randomFrom();
