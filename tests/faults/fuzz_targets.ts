@@ -10,19 +10,22 @@ import type { Codec } from "../../core/codec.ts";
 import { PersistenceError } from "../../core/errors.ts";
 import { FrameCursor, OpenFrame, openFrame } from "../../core/frame.ts";
 import { assertNothingMisplaced, guardKey } from "../../core/guarded_key.ts";
-import { headKey, loadHead, putHead } from "../../core/head.ts";
+import { HEAD_BYTES_BEFORE_TAIL, headKey, loadHead, putHead } from "../../core/head.ts";
 import { JsonCodec } from "../../core/json_codec.ts";
 import {
   actorIdOf,
   actorKey,
   numberedKey,
+  readUint32,
   sequenceNumberOf,
   writeUint53,
 } from "../../core/keys.ts";
 import { MessagePackCodec } from "../../core/msgpack_codec.ts";
 import { PersistenceProvider } from "../../core/provider.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "../../core/record.ts";
+import { decodeTag, encodeTag, tagLength } from "../../core/schema_tag.ts";
 import { claimStorage } from "../../core/store_info.ts";
+import { Tail } from "../../core/tail.ts";
 import type { Random } from "../conformance/random.ts";
 import { isSameValue } from "../conformance/same_value.ts";
 import { richValues } from "../conformance/values.ts";
@@ -49,7 +52,7 @@ const actor = actorKey(ACTOR, "test");
 const frameKey = numberedKey(actor, 1_000);
 const snapshotKey = guardKey(numberedKey(actor, 7));
 const arena = new ByteArena();
-const NEWER_VERSION = 2;
+const NEWER_VERSION = 255;
 const LARGEST_SOUND_BYTES = 3_000;
 
 /** All targets. */
@@ -61,6 +64,7 @@ export async function fuzzTargets(): Promise<FuzzTarget[]> {
     heads,
     await snapshots(),
     storeInfo,
+    tags,
     codec("msgpack", new MessagePackCodec(), forgedMessagePack),
     codec("msgpackr", new MsgpackrCodec(), forgedMessagePack),
     bothCodecs,
@@ -83,13 +87,13 @@ const frames: FuzzTarget = {
   isRefusal: isRecordError,
 };
 
-function soundFrame(random: Random): Uint8Array {
+function soundFrame(random: Random, key: Uint8Array = frameKey): Uint8Array {
   const frame = new OpenFrame(1_700_000_000_000, 0, arena);
   for (let left = 1 + random.below(30); left > 0; left--) {
     const payload = new Uint8Array(random.below(200)).fill(random.below(256));
-    frame.append(payload, 0, payload.length, 1_700_000_000_000 + random.below(2 ** 31));
+    frame.append(payload, 1_700_000_000_000 + random.below(2 ** 31));
   }
-  return frame.seal(frameKey);
+  return frame.seal(key);
 }
 
 const keys: FuzzTarget = {
@@ -118,19 +122,35 @@ const guardedKeys: FuzzTarget = {
 const heads: FuzzTarget = {
   name: "head",
   sound: (random) => {
-    const next = random.below(2 ** 31);
-    const head = { version: 1, nextSequenceNumber: next, firstSequenceNumber: random.below(next) };
-    const change = putHead(headKey(actor), head, arena);
+    const next = 100 + random.below(2 ** 31 - 100);
+    const tail = random.below(2) === 0
+      ? new Uint8Array(0)
+      : soundFrame(random, numberedKey(actor, next - 1));
+    const head = {
+      version: 1,
+      nextSequenceNumber: next,
+      firstSequenceNumber: random.below(next),
+      tailSequenceNumber: next - (tail.length === 0 ? 0 : readUint32(tail, 5, "little-endian")),
+    };
+    const change = putHead(headKey(actor), head, tail, arena);
     return change.type === "put" ? change.value.slice() : new Uint8Array(0);
   },
-  seal: (bytes, random) => seal(headKey(actor), bytes, random),
+  seal: (bytes, random) =>
+    seal(headKey(actor), bytes, random, Math.min(HEAD_BYTES_BEFORE_TAIL, bytes.length)),
   decode: async (bytes) => {
     const storage = new ForgedStorage({ key: headKey(actor), value: bytes, version: 1 });
-    const { nextSequenceNumber, firstSequenceNumber } = await loadHead(storage, ACTOR, actor);
+    const head = await loadHead(storage, ACTOR, actor);
+    const { nextSequenceNumber, firstSequenceNumber, tailSequenceNumber, tail } = head;
     const isSound = Number.isSafeInteger(nextSequenceNumber) &&
       Number.isSafeInteger(firstSequenceNumber) && firstSequenceNumber >= 0 &&
-      firstSequenceNumber <= nextSequenceNumber;
+      firstSequenceNumber <= nextSequenceNumber && tailSequenceNumber <= nextSequenceNumber;
     if (!isSound) throw new Error(`a head of ${firstSequenceNumber} to ${nextSequenceNumber}`);
+    if (tailSequenceNumber === nextSequenceNumber) return;
+    // Whoever appends keeps a damaged tail, whoever reads it is told.
+    const key = numberedKey(actor, nextSequenceNumber - 1);
+    Tail.read(ACTOR, key, tail).seal(key);
+    const cursor = new FrameCursor(openFrame(ACTOR, key, tail), 0, Infinity);
+    while (cursor.advance());
   },
   isRefusal: isRecordError,
 };
@@ -160,6 +180,13 @@ async function snapshots(): Promise<FuzzTarget> {
     isRefusal: isRecordError,
   };
 }
+
+const tags: FuzzTarget = {
+  name: "tag of a schema",
+  sound: (random) => encodeTag({ name: idOf(random), version: 1 + random.below(2 ** 31 - 1) }),
+  decode: (bytes) => decodeTag(bytes.subarray(0, tagLength(bytes, 0, bytes.length))),
+  isRefusal: isCodecError,
+};
 
 const STORE_KEY = new TextEncoder().encode("store");
 const storeInfo: FuzzTarget = {
@@ -285,14 +312,15 @@ function idOf(random: Random): string {
 }
 
 /** Now and then of a newer version. */
-function seal(key: Uint8Array, bytes: Uint8Array, random: Random): void {
+function seal(key: Uint8Array, bytes: Uint8Array, random: Random, end = bytes.length): void {
   if (bytes.length < RECORD_HEADER_BYTES) return;
-  sealRecord(key, bytes, random.below(10) === 0 ? NEWER_VERSION : 1);
+  const version = random.below(10) === 0 ? NEWER_VERSION : 1 + random.below(2);
+  sealRecord(key, bytes, version, end);
 }
 
 function isRecordError(error: unknown): boolean {
   return error instanceof PersistenceError &&
-    (error.code === "CORRUPT" || error.code === "UNSUPPORTED_FORMAT");
+    ["CORRUPT", "UNSUPPORTED_FORMAT", "UNKNOWN_SCHEMA"].includes(error.code);
 }
 
 /** Codecs throw whatever says clearly why; not that they ran out of something. */
