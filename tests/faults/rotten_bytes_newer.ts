@@ -1,10 +1,11 @@
 import { LmdbEnvironmentManager, LmdbStorage } from "../../adapters/lmdb/mod.ts";
+import { HEAD_BYTES_BEFORE_TAIL } from "../../core/head.ts";
 import { sealRecord } from "../../core/record.ts";
 import type { Space, StoredEntry } from "../../core/storage.ts";
 import type { Random } from "../conformance/random.ts";
 
 const SPACES: readonly Space[] = ["meta", "heads", "entries", "snapshots"];
-const NEWER_VERSION = 2;
+const NEWER_VERSION = 255;
 /** What is read of an actor begins with these; a record that nobody reads tells nothing. */
 const RECORDS_READ = 40;
 
@@ -20,7 +21,8 @@ export async function makeOneNewer(path: string, random: Random): Promise<void> 
   const space = SPACES[random.below(SPACES.length)] ?? "heads";
   const entry = pick(storage, space, random);
   const value = new Uint8Array(entry.value);
-  sealRecord(entry.key, value, NEWER_VERSION);
+  const end = space === "heads" ? HEAD_BYTES_BEFORE_TAIL : value.length;
+  sealRecord(entry.key, value, NEWER_VERSION, end);
   const { key, version } = entry;
   await storage.commit([{
     conditions: [],

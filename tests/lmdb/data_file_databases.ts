@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { Buffer } from "node:buffer";
 import {
   type LmdbBinding,
@@ -25,8 +26,9 @@ const EVERYTHING: LmdbRange = {
 };
 
 /** Opens an environment as the adapter does, but without flushes: these tests cut no power. */
-export function openDatabases(path: string): Promise<LmdbBinding> {
-  return openBinding(checkEnvironmentOptions({ path, durability: "none" }));
+export async function openDatabases(path: string): Promise<LmdbBinding> {
+  await mkdir(path, { recursive: true });
+  return await openBinding(checkEnvironmentOptions({ path, durability: "none" }));
 }
 
 /** One of the four databases. */
