@@ -19,7 +19,7 @@ import { SnapshotPolicy } from "./snapshot_policy.ts";
 import { type Capture, SnapshotSaver } from "./snapshot_saver.ts";
 
 /** How the actor was recovered. */
-export type RecoveryFigures = Omit<ActorRecovery, "replayedBytes">;
+export type RecoveryFigures = Omit<ActorRecovery, "replayedBytes" | "refused">;
 
 /** What an actor's public face needs of its engine, whatever the types of what is stored. */
 export interface Engine<Message, Reply> {
@@ -90,7 +90,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
         retention,
         retry: checked.retry,
         onProblem: checked.onProblem,
-        saved: (sequenceNumber) => this.#state.forgetRefused(sequenceNumber),
+        saved: (sequenceNumber) => this.#state.saved(sequenceNumber),
       },
       this.#policy,
     );
@@ -130,7 +130,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   async start(after: Promise<void> | undefined): Promise<RecoveryFigures> {
     try {
       await after;
-      const { replayedBytes: _, ...recovery } = await this.#pipeline.start();
+      const { replayedBytes: _, refused: _r, ...recovery } = await this.#pipeline.start();
       if (this.status === "recovering") this.status = "running";
       return recovery;
     } catch (error) {
@@ -168,15 +168,27 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
     // What was delivered meanwhile is still to be confirmed.
     await this.#pipeline.drained();
     await this.#saver?.idle;
+    await this.#close();
     this.#policy.stop();
     this.status = "stopped";
     this.#onIdle();
     this.#terminate();
   }
 
+  async #close(): Promise<void> {
+    try {
+      await this.#pipeline.close();
+    } catch (error) {
+      this.#report({ type: "stop", actorId: this.#actorId, error });
+    }
+  }
+
   recovered(recovery: ActorRecovery): void {
     for (const { error } of recovery.unreadableSnapshots) {
       this.#report({ type: "snapshot-unreadable", actorId: this.#actorId, error });
+    }
+    for (const { error } of recovery.refused) {
+      this.#report({ type: "message", actorId: this.#actorId, error });
     }
     this.#saver?.recoveredFrom(recovery.snapshot?.sequenceNumber ?? -1);
     this.#policy.reset(recovery.replayed, recovery.replayedBytes);

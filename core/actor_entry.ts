@@ -10,7 +10,8 @@
  * | `effects` | with an event: the effects that were decided with it |
  * | `pending` | with a state: the effects that are not confirmed: sequence number, index, effect |
  * | `confirmed` | effects that were delivered: sequence number, index |
- * | `refused` | the sequence number of a message that its handler refused by an exception |
+ * | `refused` | the sequence numbers of messages that their handler refused by an exception |
+ * | `handled` | the sequence number up to which all messages have been handled |
  *
  * The user's own values that have this property are wrapped, too, so nothing can be mistaken.
  *
@@ -38,8 +39,10 @@ export interface ActorEntry {
   readonly pending?: readonly PendingEffect[];
   /** Effects that were delivered. */
   readonly confirmed?: readonly EffectPlace[];
-  /** The sequence number of a message that its handler refused by an exception. */
-  readonly refused?: number;
+  /** The sequence numbers of messages that their handler refused by an exception. */
+  readonly refused?: readonly number[];
+  /** The sequence number up to which all messages have been handled. */
+  readonly handled?: number;
 }
 
 /** One that is wrapped. */

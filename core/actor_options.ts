@@ -58,11 +58,14 @@ export interface ActorProblem {
   /**
    * What went wrong:
    *
-   * - `"message"`: a message that was sent with `tell` failed.
+   * - `"message"`: a message that was sent with `tell` failed; or one that was in the journal when
+   *   the process ended was handled by recovery for the first time, and was refused.
    * - `"snapshot-unreadable"`: a snapshot could not be read, and an older one was used.
    * - `"snapshot"`: a snapshot could not be saved, or not be read back.
    * - `"retention"`: the journal could not be truncated.
    * - `"delivery"`: an attempt to deliver an effect failed. It will be tried again.
+   * - `"stop"`: an actor with command sourcing could not store that it was stopped in order. Nothing
+   *   is lost, but see {@linkcode CommandSourcing.handle}.
    * - `"stopped"`: the actor has stopped by itself.
    */
   readonly type:
@@ -71,6 +74,7 @@ export interface ActorProblem {
     | "snapshot"
     | "retention"
     | "delivery"
+    | "stop"
     | "stopped";
   /** The actor. */
   readonly actorId: string;

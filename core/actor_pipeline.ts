@@ -11,13 +11,13 @@
  * ever told of a state that could still be lost, not even by an error or by a message that only
  * reads.
  *
- * Every append states the sequence number that it expects. Where one fails, those behind it on the
- * same actor fail for that reason, so the journal never holds what was decided on lost events. The
- * actor then **goes back**: it recovers the state from the journal, and begins anew, in order, with
- * the messages that were lost; the first of them is rejected instead where the failure is its own
- * or does not pass. The same makes it safe that another process writes the same actor: whoever comes
- * second gets `CONFLICT`, goes back to a state that includes what the other wrote, and decides
- * again.
+ * Every append states the sequence number that it expects, and waits for the one before it (see
+ * `actor_writer.ts`). So the journal never holds what was decided on events that were lost. Where an
+ * append fails the actor **goes back**: it recovers the state from the journal, and begins anew, in
+ * order, with the messages that were lost; the first of them is rejected instead where the failure is
+ * its own or does not pass. The same makes it safe that another process writes the same actor:
+ * whoever comes second gets `CONFLICT`, goes back to a state that includes what the other wrote, and
+ * decides again.
  *
  * @module
  */
@@ -29,6 +29,7 @@ import type { Consequences } from "./behavior.ts";
 import { PersistenceError } from "./errors.ts";
 import type { MessageJournal } from "./journal.ts";
 import { Fifo, Letter } from "./mailbox.ts";
+import { ActorWriter, type Part } from "./actor_writer.ts";
 import { isTransient, retry, retryDelayMs, sleep } from "./retry.ts";
 import type { Capture } from "./snapshot_saver.ts";
 
@@ -60,17 +61,13 @@ export interface Refusal {
 }
 
 /** A task that has been begun and is not released. */
-export interface Flight<Message, Reply> {
+export interface Flight<Message, Reply> extends Part {
   readonly task: Task<Message, Reply>;
-  /** How many entries it appended. */
-  readonly entries: number;
+  /** What it appends, if anything. */
+  readonly stored: readonly unknown[];
   /** The sequence number of the last entry up to it. */
-  readonly last: number;
+  last: number;
   status: "appending" | "durable" | "failed";
-  /** Why its append failed. */
-  error: unknown;
-  /** Settles with its append, and never rejects. */
-  landed: Promise<void> | undefined;
   /** What its handler threw when it was begun. */
   refusal: Refusal | undefined;
   /** The answer, where it is known already. */
@@ -117,7 +114,7 @@ export interface PipelineParts<State, Message, Stored, Reply, Effect> {
 export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   /** What it works with. */
   protected readonly parts: PipelineParts<State, Message, Stored, Reply, Effect>;
-  /** The sequence number that the next entry must get. */
+  /** The sequence number behind all that has been begun. */
   protected next = 0;
   /** The sequence number of the last entry that has been released. */
   protected released = -1;
@@ -130,8 +127,9 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   /** A handler that is under way. */
   #busy: Promise<void> | undefined;
   #releasing = false;
+  readonly #writer: ActorWriter<Flight<Message, Reply>>;
   /** An append has failed, and the actor has not gone back yet. */
-  #crashed = false;
+  #crash: { readonly error: unknown; readonly flights: number } | undefined;
   /** How often in a row an append has failed. */
   #failures = 0;
   /** What is called when all is durable and has not ended yet. */
@@ -142,6 +140,10 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   /** @param parts What it works with. */
   constructor(parts: PipelineParts<State, Message, Stored, Reply, Effect>) {
     this.parts = parts;
+    this.#writer = new ActorWriter(parts.actorId, parts.journal, {
+      landed: (flights) => this.#land(flights),
+      crashed: (flights, error) => this.#fail(flights, error),
+    });
   }
 
   /** How many tasks have been accepted and not released. */
@@ -175,6 +177,20 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
+  /**
+   * Ends in order, when nothing waits any more.
+   *
+   * @throws {PersistenceError} What storing the end rejects with.
+   */
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.noteEnd();
+  }
+
+  /** Stores what a later recovery must know about the end. */
+  protected abstract noteEnd(): Promise<void>;
+
   /** Ends at once: all that waits is rejected. */
   end(error: unknown): void {
     if (this.#ended) return;
@@ -195,15 +211,30 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   /** Releases a flight that is durable. It may take its time, and rejects only by a defect. */
   protected abstract release(flight: Flight<Message, Reply>): Promise<void> | undefined;
 
+  /** Stores what a recovery has found out and a later one must know. */
+  protected abstract note(recovery: ActorRecovery): Promise<void>;
+
+  /**
+   * Stores something for later recoveries, before what has been begun and is not being appended.
+   *
+   * @returns Whether it stands right behind what was appended before.
+   */
+  protected async append(stored: unknown): Promise<boolean> {
+    const isNext = await retry(() => this.#writer.appendFirst(stored), this.parts.options.retry);
+    if (isNext) this.next++;
+    return isNext;
+  }
+
   /** A flight that has not been submitted. */
-  protected flight(task: Task<Message, Reply>, entries = 0): Flight<Message, Reply> {
+  protected flight(
+    task: Task<Message, Reply>,
+    stored: readonly unknown[] = [],
+  ): Flight<Message, Reply> {
     return {
       task,
-      entries,
-      last: this.next + entries - 1,
-      status: entries === 0 ? "durable" : "appending",
-      error: undefined,
-      landed: undefined,
+      stored,
+      last: this.next + stored.length - 1,
+      status: stored.length === 0 ? "durable" : "appending",
       refusal: undefined,
       reply: undefined,
       effects: [],
@@ -213,11 +244,12 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   }
 
   /** Hands what a flight stores to the journal, and puts it behind all others that are under way. */
-  protected submit(flight: Flight<Message, Reply>, stored: readonly unknown[]): void {
+  protected submit(flight: Flight<Message, Reply>): void {
     this.#flights.push(flight);
+    this.next += flight.stored.length;
     // Decided on a state that is lost: it will be begun anew.
-    if (this.#crashed) flight.status = "failed";
-    else if (flight.entries > 0) this.#append(flight, stored);
+    if (this.#crash) flight.status = "failed";
+    else if (flight.stored.length > 0) this.#writer.push(flight);
     if (flight.status !== "appending") this.#releaseAll();
   }
 
@@ -272,30 +304,17 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     this.unhold();
   }
 
-  #append(flight: Flight<Message, Reply>, stored: readonly unknown[]): void {
-    const { actorId, journal } = this.parts;
-    const options = { expectedSequenceNumber: this.next };
-    const appended: Promise<unknown> = stored.length === 1
-      ? journal.append(actorId, stored[0], options)
-      : journal.appendBatch(actorId, stored, options);
-    this.next += stored.length;
-    flight.landed = appended.then(() => this.#land(flight), (error) => this.#crash(flight, error));
-  }
-
-  #land(flight: Flight<Message, Reply>): void {
-    flight.status = "durable";
+  #land(flights: readonly Flight<Message, Reply>[]): void {
+    for (const flight of flights) flight.status = "durable";
     this.#failures = 0;
-    if (this.#flights.first === flight) this.#releaseAll();
+    this.#releaseAll();
   }
 
-  #crash(flight: Flight<Message, Reply>, error: unknown): void {
-    flight.status = "failed";
-    flight.error = error;
-    if (!this.#crashed) {
-      this.#crashed = true;
-      this.hold();
-    }
-    if (this.#flights.first === flight) this.#releaseAll();
+  #fail(flights: readonly Flight<Message, Reply>[], error: unknown): void {
+    for (const flight of flights) flight.status = "failed";
+    this.#crash = { error, flights: flights.length };
+    this.hold();
+    this.#releaseAll();
   }
 
   #begin(): void {
@@ -346,38 +365,40 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
 
   #releaseFirst(flight: Flight<Message, Reply>): Promise<void> | undefined {
     this.#flights.shift();
-    this.released = flight.last;
+    if (flight.stored.length > 0) this.released = flight.last;
     return this.release(flight);
   }
 
-  /** The first flight has failed: see the module's text. */
+  /** An append has failed: see the module's text. */
   async #goBack(): Promise<void> {
+    // A handler that is under way decides on a state that is lost. It ends first.
     await this.#busy;
+    const error = this.#crash?.error;
+    const verdict = await this.#judge(error, this.#crash?.flights ?? 1);
     const flights = this.#flights.takeAll();
-    await Promise.all(flights.map(({ landed }) => landed));
-    const [first] = flights;
-    const verdict = await this.#judge(first?.error);
     if (this.#ended || verdict === "end") {
-      for (const { task } of flights) endTask(task, first?.error);
-      return this.end(first?.error);
+      for (const { task } of flights) endTask(task, error);
+      return this.end(error);
     }
     const again: Task<Message, Reply>[] = [];
     for (const flight of flights) {
-      const isRejected = (verdict === "reject first" && flight === first) ||
-        (verdict === "reject writes" && flight.entries > 0);
+      const isRejected = (verdict === "reject first" && flight === flights[0]) ||
+        (verdict === "reject writes" && flight.stored.length > 0);
       if (flight.refusal && flight.refusal.directive !== "resume") this.#holds--;
-      if (flight.status === "durable" && flight.entries > 0) endTask(flight.task, this.#orphaned());
-      else if (isRejected && flight.task instanceof Letter) endTask(flight.task, first?.error);
+      if (isRejected && flight.task instanceof Letter) endTask(flight.task, error);
       else again.push(flight.task);
     }
     this.#mailbox.putBack(again);
     await this.#recoverAll();
-    this.#crashed = false;
+    this.#crash = undefined;
     this.unhold();
   }
 
   /** What a failed append means for the messages that were under way. */
-  async #judge(error: unknown): Promise<"again" | "reject first" | "reject writes" | "end"> {
+  async #judge(
+    error: unknown,
+    flights: number,
+  ): Promise<"again" | "reject first" | "reject writes" | "end"> {
     const { retry: policy } = this.parts.options;
     const failures = ++this.#failures;
     const code = error instanceof PersistenceError ? error.code : undefined;
@@ -391,27 +412,18 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     }
     this.#failures = 0;
     if (isTransient(error) || code === "STORAGE_FULL") return "reject writes";
-    return code !== undefined && ENDING_CODES.has(code) ? "end" : "reject first";
-  }
-
-  /**
-   * A later append got through although an earlier one did not: another process must have written
-   * exactly as many entries as were lost. What was stored is in the journal, and counts, but it was
-   * decided on another state, so the asker must not take it for what was meant.
-   */
-  #orphaned(): PersistenceError {
-    const { actorId } = this.parts;
-    return new PersistenceError(
-      "CONFLICT",
-      `Cannot answer for actor "${actorId}": another process wrote to it meanwhile, and the message took effect on the state behind that`,
-      { actorId },
-    );
+    if (code !== undefined && ENDING_CODES.has(code)) return "end";
+    // Something cannot be stored, or not together. Shorter runs find out what it is.
+    return this.#writer.shorten(flights) ? "again" : "reject first";
   }
 
   async #recoverAll(watch?: RecoveryWatch): Promise<ActorRecovery> {
     const recovery = await this.#recover(undefined, watch);
+    await this.#writer.idle;
     this.next = recovery.sequenceNumber + 1;
     this.released = recovery.sequenceNumber;
+    this.#writer.reset(this.next);
+    await this.note(recovery);
     this.parts.host.recovered(recovery);
     return recovery;
   }

@@ -6,6 +6,7 @@
  */
 
 import {
+  type ActorEntry,
   type EffectPlace,
   isActorEntry,
   type PendingEffect,
@@ -49,8 +50,17 @@ interface Fold<State> {
   readonly pending: Map<string, PendingEffect>;
 }
 
+/** A message that its handler has refused by an exception. */
+export interface RefusedMessage {
+  readonly sequenceNumber: number;
+  /** What the handler threw. */
+  readonly error: unknown;
+}
+
 /** How the state was recovered. */
 export interface ActorRecovery extends Omit<Recovery<unknown>, "state"> {
+  /** Messages that were handled for the first time, and were refused. */
+  readonly refused: readonly RefusedMessage[];
   /** The bytes of what was replayed, about. */
   readonly replayedBytes: number;
 }
@@ -63,8 +73,12 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
   readonly #source: ActorSource<State, Message, Stored, Reply, Effect>;
   /** Effects that are not confirmed, by `sequenceNumber/index`, in the order of decisions. */
   #pending = new Map<string, PendingEffect>();
-  /** Messages that their handler refused by an exception, as the journal remembers it. */
+  /** Messages that their handler refused by an exception. */
   readonly #refused = new Set<number>();
+  /** Up to here all messages are known to have been handled. */
+  #handled = -1;
+  /** Up to here that can be told from what is stored. */
+  #noted = -1;
 
   /** @param source Where it is recovered from, and how. */
   constructor(source: ActorSource<State, Message, Stored, Reply, Effect>) {
@@ -85,13 +99,22 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
    * @throws {PersistenceError} As {@linkcode recover}.
    */
   async recover(to?: number, watch: RecoveryWatch = {}): Promise<ActorRecovery> {
-    for (;;) {
+    const refused: RefusedMessage[] = [];
+    for (let isLearned = false;; isLearned = true) {
       try {
-        return await this.#recover(to, watch);
+        return { ...await this.#recover(to, watch), refused };
       } catch (error) {
-        // A handler may refuse a message for the second time. That it did for the first time stands
-        // behind the message, maybe far behind.
-        if (!isRefusal(error) || !(await this.#learnRefused())) throw error;
+        const refusal = this.#source.behavior.type === "commands" && refusalOf(error);
+        if (!refusal) throw error;
+        // What is known of a message may stand far behind it.
+        if (!isLearned) await this.#learn();
+        else if (refusal.sequenceNumber <= this.#handled) throw error;
+        else {
+          // It was journaled and never handled: the process ended before. So that happens now. The
+          // handler may have spoilt the state, so it is recovered once more.
+          this.#refused.add(refusal.sequenceNumber);
+          refused.push(refusal);
+        }
       }
     }
   }
@@ -116,13 +139,31 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
     confirm(this.#pending, places);
   }
 
-  /** The handler of a message has thrown, and the journal remembers it. */
+  /** Whether something has been handled of which that cannot be told from what is stored. */
+  get isUnnoted(): boolean {
+    return this.#handled > this.#noted;
+  }
+
+  /** It can be told from what is stored that all up to here has been handled. */
+  noted(sequenceNumber: number): void {
+    this.#handled = Math.max(this.#handled, sequenceNumber);
+    this.#noted = Math.max(this.#noted, sequenceNumber);
+  }
+
+  /** A message has been handled, and so have all before. */
+  handled(sequenceNumber: number): void {
+    this.#handled = sequenceNumber;
+  }
+
+  /** The handler of a message has thrown, and that has been stored. */
   refuse(sequenceNumber: number): void {
     this.#refused.add(sequenceNumber);
+    this.noted(sequenceNumber);
   }
 
   /** A snapshot includes everything up to here: what was refused before need not be known. */
-  forgetRefused(sequenceNumber: number): void {
+  saved(sequenceNumber: number): void {
+    this.noted(sequenceNumber);
     for (const refused of this.#refused) {
       if (refused <= sequenceNumber) this.#refused.delete(refused);
     }
@@ -134,7 +175,10 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
     return wrapActorEntry({ content: this.state, ...(pending.length > 0 && { pending }) });
   }
 
-  async #recover(to: number | undefined, watch: RecoveryWatch): Promise<ActorRecovery> {
+  async #recover(
+    to: number | undefined,
+    watch: RecoveryWatch,
+  ): Promise<Omit<ActorRecovery, "refused">> {
     const { actorId, journal, snapshots, behavior } = this.#source;
     const { initialState } = behavior.type === "events" ? behavior.events : behavior.commands;
     let replayedBytes = 0;
@@ -154,6 +198,8 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
     });
     this.state = fold.state;
     this.#pending = fold.pending;
+    this.#handled = recovery.sequenceNumber;
+    this.#noted = Math.max(this.#noted, recovery.snapshot?.sequenceNumber ?? -1);
     return { ...recovery, replayedBytes };
   }
 
@@ -164,8 +210,9 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
   ): MaybePromise<Fold<State>> {
     if (!isActorEntry(stored)) return this.#replayContent(fold, stored, sequenceNumber);
     const entry = unwrapActorEntry(stored);
+    this.#note(entry, sequenceNumber);
     if (entry.confirmed) confirm(fold.pending, entry.confirmed);
-    if (entry.refused !== undefined) this.#assertNotApplied(entry.refused, first);
+    if (entry.refused) this.#assertNotApplied(entry.refused, first);
     if (entry.effects) addEffects(fold.pending, sequenceNumber, entry.effects);
     return "content" in entry ? this.#replayContent(fold, entry.content, sequenceNumber) : fold;
   }
@@ -191,24 +238,39 @@ export class ActorState<State, Message, Stored, Reply, Effect> {
     return isPromise(outcome) ? outcome.then(take) : take(outcome);
   }
 
-  /** A message that was refused must not be applied; whether it was is only known now. */
-  #assertNotApplied(refused: number, first: number): void {
-    if (refused < first || this.#refused.has(refused)) return;
-    throw new PersistenceError(
-      "RECOVERY_FAILED",
-      `its handler accepts the message at ${refused}, which it refused before`,
-      { actorId: this.#source.actorId, sequenceNumber: refused },
-    );
+  /** Messages that were refused must not be applied; that they were is only known now. */
+  #assertNotApplied(refused: readonly number[], first: number): void {
+    for (const sequenceNumber of refused) {
+      if (sequenceNumber < first || this.#refused.has(sequenceNumber)) continue;
+      throw new PersistenceError(
+        "RECOVERY_FAILED",
+        `its handler accepts the message at ${sequenceNumber}, which it refused before`,
+        { actorId: this.#source.actorId, sequenceNumber },
+      );
+    }
   }
 
-  /** Reads from the whole journal which messages were refused. Whether there are new ones. */
-  async #learnRefused(): Promise<boolean> {
-    const known = this.#refused.size;
-    for await (const { message } of this.#source.journal.replay(this.#source.actorId, 0)) {
-      const { refused } = unwrapActorEntry(message);
-      if (refused !== undefined) this.#refused.add(refused);
+  /** Takes from an entry of the actor's own up to where messages have been handled. */
+  #note(entry: ActorEntry, sequenceNumber: number): void {
+    const { refused, handled = -1, confirmed } = entry;
+    const places = confirmed?.map(([sequenceNumber]) => sequenceNumber) ?? [];
+    this.#noted = Math.max(this.#noted, handled, ...refused ?? [], ...places);
+    // It needs no handling itself.
+    const isOwn = !("content" in entry);
+    if (isOwn && this.#noted === sequenceNumber - 1) this.#noted = sequenceNumber;
+  }
+
+  /** Reads from the whole journal which messages were handled, and which of them were refused. */
+  async #learn(): Promise<void> {
+    const { actorId, journal } = this.#source;
+    const entries: AsyncIterable<JournalEntry<unknown>> = journal.replay(actorId, 0);
+    for await (const { message: stored, sequenceNumber } of entries) {
+      if (!isActorEntry(stored)) continue;
+      const entry = unwrapActorEntry(stored);
+      this.#note(entry, sequenceNumber);
+      for (const refused of entry.refused ?? []) this.#refused.add(refused);
     }
-    return this.#refused.size > known;
+    this.#handled = Math.max(this.#handled, this.#noted);
   }
 }
 
@@ -226,9 +288,12 @@ export function stateBehind<State>(
   return outcome && "state" in outcome ? outcome.state : state;
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof PersistenceError && error.code === "RECOVERY_FAILED" &&
-    error.cause !== undefined;
+/** The message that could not be applied, if that is why a recovery has failed. */
+function refusalOf(error: unknown): RefusedMessage | undefined {
+  if (!(error instanceof PersistenceError) || error.code !== "RECOVERY_FAILED") return undefined;
+  const { sequenceNumber, cause } = error;
+  if (sequenceNumber === undefined || cause === undefined) return undefined;
+  return { sequenceNumber, error: cause };
 }
 
 async function loadFold<State>(

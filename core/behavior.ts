@@ -83,6 +83,11 @@ export interface CommandSourcing<State, Message, Reply, Effect = never> {
    * chance or the world belongs into the message. It may change the state that it is given and
    * return it. Where it throws, the journal remembers that the message was refused.
    *
+   * A message that a new version of the handler refuses, although it was accepted before, stops
+   * recovery. What was in the journal when the process was killed is another matter: it may not have
+   * been handled yet. So what has come behind the last snapshot is refused then, which the journal
+   * remembers and `onProblem` is told. Stop actors before you change a handler.
+   *
    * @param state The state.
    * @param message The message.
    * @returns The new state and what else there is to do.

@@ -7,12 +7,11 @@
 
 import { wrapActorEntry } from "./actor_entry.ts";
 import { ActorPipeline, type Control, type Flight, type PipelineParts } from "./actor_pipeline.ts";
-import { stateBehind } from "./actor_state.ts";
+import { type ActorRecovery, stateBehind } from "./actor_state.ts";
 import type { CommandSourcing, Outcome } from "./behavior.ts";
 import { ArgumentTypeError } from "./errors.ts";
 import { Letter } from "./mailbox.ts";
 import { isPromise } from "./recovery.ts";
-import { retry } from "./retry.ts";
 
 type MaybeOutcome<State, Reply, Effect> = Outcome<State, Reply, Effect> | undefined | void;
 
@@ -40,20 +39,21 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     } catch (error) {
       const flight = this.flight(letter);
       flight.refusal = this.supervise(error, letter.message);
-      return void this.submit(flight, []);
+      return void this.submit(flight);
     }
-    if (isReadOnly) return void this.submit(this.flight(letter), []);
-    this.submit(this.flight(letter, 1), [wrapActorEntry({ content: letter.message })]);
+    if (isReadOnly) return void this.submit(this.flight(letter));
+    this.submit(this.flight(letter, [wrapActorEntry({ content: letter.message })]));
   }
 
   protected override beginControl(control: Control): void {
-    if (control.type === "snapshot") return this.submit(this.flight(control), []);
-    this.submit(this.flight(control, 1), [wrapActorEntry({ confirmed: control.places })]);
+    if (control.type === "snapshot") return this.submit(this.flight(control));
+    this.submit(this.flight(control, [wrapActorEntry({ confirmed: control.places })]));
   }
 
   protected override release(flight: Flight<Message, Reply>): Promise<void> | undefined {
     const { task, refusal } = flight;
     const { host, state } = this.parts;
+    state.handled(this.released);
     if (task instanceof Letter) {
       if (refusal) return this.#refuse(flight, task, refusal.error);
       return this.#handle(flight, task);
@@ -65,6 +65,27 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     } else if (this.released < 0) task.end();
     else task.save(this.#capture());
     return undefined;
+  }
+
+  /**
+   * Messages that were journaled when the process ended, and have not been handled before now, and
+   * were refused: a later recovery must not take them for messages that were accepted.
+   */
+  protected override async note(recovery: ActorRecovery): Promise<void> {
+    if (recovery.refused.length === 0) return;
+    const refused = recovery.refused.map(({ sequenceNumber }) => sequenceNumber);
+    const marker = wrapActorEntry({ refused, handled: recovery.sequenceNumber });
+    if (await this.append(marker)) this.released++;
+    this.parts.state.noted(this.released);
+  }
+
+  /**
+   * With another version of the handler, a later recovery can tell then what was accepted from what
+   * was never handled.
+   */
+  protected override async noteEnd(): Promise<void> {
+    if (!this.parts.state.isUnnoted) return;
+    await this.append(wrapActorEntry({ handled: this.released }));
   }
 
   #handle(
@@ -95,7 +116,7 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     } catch (error) {
       return this.#refuse(flight, letter, error);
     }
-    if (flight.entries > 0) {
+    if (flight.stored.length > 0) {
       state.state = stateBehind(outcome, state.state);
       host.deliver(state.addEffects(flight.last, outcome?.effects ?? []));
       this.#observe([letter.message]);
@@ -123,7 +144,7 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     error: unknown,
   ): Promise<void> {
     this.hold();
-    if (flight.entries > 0) {
+    if (flight.stored.length > 0) {
       try {
         await this.#journalRefusal(flight.last);
       } catch (failure) {
@@ -134,16 +155,13 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     const refusal = this.supervise(error, letter.message);
     letter.reject(error);
     await this.obey(refusal, this.released);
+    // Not before: what the handler has left behind is not to be saved.
+    if (flight.stored.length > 0) this.#observe([letter.message]);
   }
 
   async #journalRefusal(sequenceNumber: number): Promise<void> {
-    const { actorId, journal, state, options } = this.parts;
-    const marker = wrapActorEntry({ refused: sequenceNumber });
-    const number = await retry(() => journal.append(actorId, marker), options.retry);
-    state.refuse(sequenceNumber);
-    // Otherwise somebody else has written, too, and the next append finds out.
-    if (number === this.next) this.next++;
-    this.#observe([marker]);
+    await this.append(wrapActorEntry({ refused: [sequenceNumber] }));
+    this.parts.state.refuse(sequenceNumber);
   }
 
   #observe(stored: readonly unknown[]): void {

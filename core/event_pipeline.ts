@@ -53,7 +53,7 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
   protected override beginControl(control: Control): void {
     if (control.type === "snapshot") return this.#beginSnapshot(control);
     this.parts.state.confirm(control.places);
-    this.#store(this.flight(control, 1), [wrapActorEntry({ confirmed: control.places })]);
+    this.#store(this.flight(control, [wrapActorEntry({ confirmed: control.places })]));
   }
 
   protected override release(flight: Flight<Command, Reply>): Promise<void> | undefined {
@@ -74,6 +74,15 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
     return refusal && refusal.directive !== "resume" ? this.obey(refusal) : undefined;
   }
 
+  /** Events are facts: nothing else need be known of them. */
+  protected override note(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override noteEnd(): Promise<void> {
+    return Promise.resolve();
+  }
+
   #decide(
     letter: Letter<Command, Reply>,
     decision: MaybeDecision<State, Event, Reply, Effect>,
@@ -84,8 +93,7 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
       return this.#refuse(letter, error, false);
     }
     const { events = [], effects = [] } = decision ?? {};
-    const stored = toStore(events, effects);
-    const flight = this.flight(letter, stored.length);
+    const flight = this.flight(letter, toStore(events, effects));
     const { state } = this.parts;
     try {
       for (const event of events) state.apply(event);
@@ -100,15 +108,16 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
       // What was decided stands; only the answer is missing.
       flight.refusal = { error, directive: "resume" };
     }
-    this.#store(flight, stored);
+    this.#store(flight);
   }
 
   /** Hands entries to the journal, and takes the state along where it is to be saved behind them. */
-  #store(flight: Flight<Command, Reply>, stored: readonly unknown[]): void {
-    if (stored.length > 0 && this.parts.host.observe(stored, flight.last)) {
-      flight.capture = this.#capture(flight.last);
+  #store(flight: Flight<Command, Reply>): void {
+    const { stored, last } = flight;
+    if (stored.length > 0 && this.parts.host.observe(stored, last)) {
+      flight.capture = this.#capture(last);
     }
-    this.submit(flight, stored);
+    this.submit(flight);
   }
 
   /**
@@ -124,7 +133,7 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
       ? { ...refusal, directive: "restart" }
       : refusal;
     if (flight.refusal.directive !== "resume") this.hold();
-    this.submit(flight, []);
+    this.submit(flight);
   }
 
   #beginSnapshot(control: Control & { type: "snapshot" }): void {
@@ -135,7 +144,7 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
     } catch (error) {
       return control.end(error);
     }
-    this.submit(flight, []);
+    this.submit(flight);
   }
 
   /** What cannot be cloned cannot be stored either: then the save is what reports it. */

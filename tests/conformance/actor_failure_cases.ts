@@ -65,7 +65,7 @@ function describeStorageFailures(options: ConformanceOptions): void {
         commands.ask({ text: "lost" }),
       ];
       const read = events.ask({ type: "read" });
-      for (const call of calls) await assertFails(() => call, code);
+      await Promise.all(calls.map((call) => assertFails(() => call, code)));
       assert.deepEqual(await read, [], "what only reads is answered all the same");
       storage.failCommit = () => undefined;
     }
@@ -116,7 +116,8 @@ function describeStorageFailures(options: ConformanceOptions): void {
     storage.failCommit = () =>
       new PersistenceError("REOPEN_REQUIRED", "Cannot commit: so wants the test");
     const calls = [1, 2, 3].map((amount) => actor.ask({ type: "add", amounts: [amount] }));
-    for (const call of calls) await assertFails(() => call, "REOPEN_REQUIRED", { actorId: "a" });
+    const details = { actorId: "a" };
+    await Promise.all(calls.map((call) => assertFails(() => call, "REOPEN_REQUIRED", details)));
     await actor.terminated;
     await assertFails(() => actor.ask({ type: "read" }), "REOPEN_REQUIRED");
     assert.deepEqual(problems.types, ["stopped"]);
@@ -171,13 +172,15 @@ function describeConflicts(options: ConformanceOptions): void {
       }
       if (round % 3 === 0) await turn();
     }
-    const stored = (await Promise.all(answers)) && await storedOf(one);
+    await Promise.all([...answers, ...texts]);
+    const stored = await storedOf(one);
     const amounts = stored.map((event) => (event as { add: number }).add);
     assert.deepEqual(amounts.toSorted((a, b) => a - b), range(2, 41));
     // An answer is the state behind its own event: nothing was decided on anything else.
     for (const answer of await Promise.all(answers)) {
       assert.deepEqual(answer, amounts.slice(0, answer.length));
     }
+    await Promise.all(texts);
     const lines = (await storedOf(one, "b")).map((line) => (line as { text: string }).text);
     assert.equal(new Set(lines).size, 40);
     for (const text of await Promise.all(texts)) {
@@ -341,6 +344,41 @@ function describeRefusedMessages(options: ConformanceOptions): void {
     }
     await using actor = startOn(provider, log());
     assert.deepEqual(await actor.ask({ read: true }), ["x", "y"]);
+  });
+
+  check(
+    "what was in the journal when the process ended is handled, or refused, by recovery",
+    async (
+      provider,
+    ) => {
+      const lines: Line[] = range(0, 9).map((number) => ({
+        text: `${number}`,
+        fail: number % 3 === 0,
+      }));
+      await provider.createMessageJournal().appendBatch("a", lines);
+      const kept = ["1", "2", "4", "5", "7", "8"];
+      const problems = new Problems();
+      {
+        await using actor = startOn(provider, log(), problems);
+        assert.deepEqual(await actor.ask({ read: true }), kept);
+      }
+      assert.deepEqual(problems.types, ["message", "message", "message", "message"]);
+      assert.deepEqual((await storedOf(provider)).slice(10), [
+        { "@cajun/actor": 1, refused: [0, 3, 6, 9], handled: 9 },
+      ]);
+      await using actor = startOn(provider, log(), problems);
+      assert.deepEqual(await actor.ask({ read: true }), kept);
+      assert.equal(problems.types.length, 4, "but only once");
+    },
+  );
+
+  check("an actor that is started and stopped again and again stores nothing", async (provider) => {
+    for (const round of range(1, 3)) {
+      await using actor = startOn(provider, log());
+      if (round === 1) await actor.tell({ text: "x" });
+      assert.deepEqual(await actor.ask({ read: true }), ["x"]);
+    }
+    assert.deepEqual(await storedOf(provider), [{ text: "x" }, { "@cajun/actor": 1, handled: 0 }]);
   });
 
   check("one that was accepted, and is refused by now, stops recovery", async (provider) => {

@@ -169,7 +169,7 @@ function describeBackground(options: ConformanceOptions): void {
     await actor.recovered;
     storage.failCommit = () => new Error("so wants the test");
     const lost = range(1, 10).map((amount) => actor.ask({ type: "add", amounts: [amount] }));
-    for (const call of lost) await assertFails(() => call, "STORAGE_FAILED");
+    await Promise.all(lost.map((call) => assertFails(() => call, "STORAGE_FAILED")));
     storage.failCommit = () => undefined;
     assert.deepEqual(await keptOf(provider.createSnapshotStore()), []);
     assert.deepEqual(await actor.ask({ type: "add", amounts: [11] }), [11]);
