@@ -91,23 +91,29 @@ export class SchemaPayloads<Value> implements Payloads {
   decode(payload: StoredPayload): unknown {
     const tagBytes = payload.isTagged ? this.#tagLength(payload) : 0;
     const stored = decodeValue(this.#codec, payload, this.#kind, tagBytes);
-    if (!payload.isTagged) {
-      const value = mapActorEntry(stored, (value) => this.#fromUnversioned(value, payload));
-      this.#decodedSchema = undefined;
-      return value;
-    }
-    const readable = this.#readable.get(payload.bytes, payload.payloadStart, tagBytes);
-    const schema = readable?.schema ?? readTag(payload, this.#kind);
-    const value = schema.name === ACTOR_SCHEMA.name ? stored : mapActorEntry(
-      stored,
-      (value) =>
-        readable
-          ? this.#toCurrent(readable.type, schema.version, value, payload)
-          : this.#replaceUnknown(schema, value, payload),
-    );
+    const readable = payload.isTagged
+      ? this.#readable.get(payload.bytes, payload.payloadStart, tagBytes)
+      : undefined;
+    const schema = payload.isTagged ? readable?.schema ?? readTag(payload, this.#kind) : undefined;
+    const value = isActorEntry(stored)
+      ? mapActorEntry(stored, (content) => this.#bring(content, schema, readable, payload))
+      : this.#bring(stored, schema, readable, payload);
     // Last, for the user's code before may have read something else.
     this.#decodedSchema = schema;
     return value;
+  }
+
+  /** Brings what was stored as a schema to the current version of its type. */
+  #bring(
+    value: unknown,
+    schema: SchemaVersion | undefined,
+    readable: ReadableVersion | undefined,
+    payload: StoredPayload,
+  ): unknown {
+    if (!schema) return this.#fromUnversioned(value, payload);
+    return readable
+      ? this.#toCurrent(readable.type, schema.version, value, payload)
+      : this.#replaceUnknown(schema, value, payload);
   }
 
   #addType(type: CheckedType): void {
