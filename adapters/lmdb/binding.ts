@@ -90,13 +90,9 @@ const DURABLE_SETTINGS = {
 } as const;
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
-/**
- * Loads `lmdb`, with its native part.
- *
- * @returns The package.
- */
-export function loadLmdb(): Promise<typeof import("lmdb")> {
-  return import("lmdb");
+/** Loads `lmdb`, with its native part, so that opening takes less time afterwards. */
+export async function loadLmdb(): Promise<void> {
+  await import("lmdb");
 }
 
 /**
@@ -110,7 +106,7 @@ export function loadLmdb(): Promise<typeof import("lmdb")> {
 export async function openBinding(options: Required<LmdbEnvironmentOptions>): Promise<LmdbBinding> {
   let root: LmdbRoot | undefined;
   try {
-    const { open } = await loadLmdb();
+    const { open } = await import("lmdb");
     assertHandlesLeft(options.path);
     // Only the part that we use is described, by types of our own.
     root = open({
