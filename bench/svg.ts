@@ -135,14 +135,16 @@ function hatching({ peer }: Theme): string {
     `patternTransform="rotate(45)"><rect width="2" height="5" fill="${peer}"/></pattern></defs>`;
 }
 
-interface TextOptions {
+/** How a text is drawn. */
+export interface TextOptions {
   readonly fill: string;
   readonly size: number;
   readonly weight?: number;
   readonly anchor?: "start" | "end";
 }
 
-function text(
+/** Draws a text. */
+export function text(
   x: number,
   y: number,
   content: string,
@@ -152,13 +154,15 @@ function text(
     `text-anchor="${anchor}" fill="${fill}">${escape(content)}</text>`;
 }
 
-function short(value: number): string {
+/** A number with about three digits. */
+export function short(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
   if (value >= 1e4) return `${Math.round(value / 1e3)} k`;
   if (value >= 1e3) return `${(value / 1e3).toFixed(1)} k`;
   return value >= 100 ? String(Math.round(value)) : value.toPrecision(2);
 }
 
-function escape(content: string): string {
+/** Text within SVG. */
+export function escape(content: string): string {
   return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

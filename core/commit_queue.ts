@@ -466,12 +466,21 @@ export class CommitQueue {
 
   /**
    * Rejects, in order, what was being committed for an actor and everything behind it: were that
-   * committed later, messages would have overtaken the lost ones.
+   * committed later, messages would have overtaken the lost ones. Where the storage is full because
+   * of appends, truncations are tried without them: they are what makes room.
    */
   #failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
     const waiting = actor.takeAll();
     const outside = this.#admission.withdrawAll(actor);
+    const mayTruncate = isFull(failure) && inFlight.some(({ type }) => type === "append");
+    const isKept = (operation: Operation): boolean => {
+      if (!mayTruncate || operation.type !== "truncate") return false;
+      actor.addTruncation(operation);
+      this.#makeDue(actor);
+      return true;
+    };
     for (const operation of [...inFlight, ...waiting]) {
+      if (isKept(operation)) continue;
       this.#admission.leave(operation);
       if (operation.type === "append") {
         this.#leaveBatch(operation);
@@ -480,6 +489,7 @@ export class CommitQueue {
       this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
     }
     for (const operation of outside) {
+      if (isKept(operation)) continue;
       this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
     }
   }

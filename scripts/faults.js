@@ -5,7 +5,7 @@
 //   --seed N          replays a run
 //   --only NAME,NAME  only these faults
 //   --runtime NAME    only on node, bun or deno
-//   --json FILE       writes the result, from which `node scripts/faults_readme.js` makes README's table
+//   --json FILE       writes the result; `node scripts/faults_readme.js` makes README's table of it
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, resolve } from "node:path";

@@ -84,6 +84,11 @@ const DURABLE_SETTINGS = {
 } as const;
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
+/** Loads `lmdb`, with its native part, so that opening takes less time afterwards. */
+export async function loadLmdb(): Promise<void> {
+  await import("lmdb");
+}
+
 /**
  * Opens an environment. `lmdb` is loaded only now, so that on Deno missing permissions can be named
  * before its native part fails for want of them.

@@ -7,7 +7,7 @@
 import { link, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { openBinding } from "./binding.ts";
-import { codeOf, DATA_FILE, exists, translatingFileErrors } from "./files.ts";
+import { codeOf, DATA_FILE, hasDataFile, translatingFileErrors } from "./files.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 
 /** What file systems say that have no hard links. */
@@ -25,13 +25,12 @@ const HAS_NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVA
  */
 export async function createDataFile(options: Required<LmdbEnvironmentOptions>): Promise<void> {
   await translatingFileErrors(options.path, async () => {
-    const dataFile = join(options.path, DATA_FILE);
-    if (await exists(dataFile)) return;
+    if (await hasDataFile(options.path)) return;
     const directory = await mkdtemp(join(options.path, ".new-"));
     try {
       const { root } = await openBinding({ ...options, path: directory, durability: "full" });
       await root.close();
-      await linkUnlessThere(join(directory, DATA_FILE), dataFile);
+      await linkUnlessThere(join(directory, DATA_FILE), join(options.path, DATA_FILE));
     } finally {
       await rm(directory, { recursive: true });
     }

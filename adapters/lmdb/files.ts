@@ -53,7 +53,7 @@ export function prepareDirectory(path: string, create: boolean): Promise<Environ
         `Cannot open LMDB environment at "${path}": it is no directory`,
       );
     }
-    const isNew = create && !(await exists(join(absolute, DATA_FILE)));
+    const isNew = create && !(await statsOf(join(absolute, DATA_FILE)));
     return {
       path: await realpath(absolute),
       changed: isNew ? [absolute, ...created.map((directory) => dirname(directory))] : [],
@@ -62,13 +62,17 @@ export function prepareDirectory(path: string, create: boolean): Promise<Environ
 }
 
 /**
- * Whether there is something at a path.
+ * Whether an environment has a data file.
  *
- * @param path The path.
- * @returns Whether there is.
+ * @param path The directory.
+ * @returns Whether it has.
+ * @throws {PersistenceError} `OPEN_FAILED` where something that is no file has the name of one.
  */
-export async function exists(path: string): Promise<boolean> {
-  return (await statsOf(path)) !== undefined;
+export async function hasDataFile(path: string): Promise<boolean> {
+  const data = await statsOf(join(path, DATA_FILE));
+  assertFile(path, DATA_FILE, data);
+  assertFile(path, LOCK_FILE, await statsOf(join(path, LOCK_FILE)));
+  return data !== undefined;
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   type WriteGroup,
 } from "../../core/storage.ts";
 import type { LmdbBinding, LmdbDatabase, LmdbRange, LmdbStats } from "./binding.ts";
+import type { CommitSlot } from "./opening_gate.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 import { type Occupancy, occupancyOf, SizeLimit } from "./size_limit.ts";
 
@@ -36,6 +37,7 @@ export class SharedEnvironment {
   references = 0;
 
   readonly #binding: LmdbBinding;
+  readonly #slot: CommitSlot | undefined;
   readonly #sizeLimit: SizeLimit;
   #lastCommit: Promise<unknown> = Promise.resolve();
   #failure: PersistenceError | undefined;
@@ -43,10 +45,16 @@ export class SharedEnvironment {
   /**
    * @param options How it was opened, all defaults filled in.
    * @param binding The open environment.
+   * @param slot Where it says that it commits, if it may.
    */
-  constructor(options: Required<LmdbEnvironmentOptions>, binding: LmdbBinding) {
+  constructor(
+    options: Required<LmdbEnvironmentOptions>,
+    binding: LmdbBinding,
+    slot: CommitSlot | undefined,
+  ) {
     this.options = options;
     this.#binding = binding;
+    this.#slot = slot;
     this.#sizeLimit = new SizeLimit(options.mapSize, () => this.#occupancy());
   }
 
@@ -128,6 +136,14 @@ export class SharedEnvironment {
   /** Waits for the commits that were called, then closes the environment. */
   async close(): Promise<void> {
     await this.#lastCommit;
+    try {
+      await this.#close();
+    } finally {
+      this.#slot?.close();
+    }
+  }
+
+  async #close(): Promise<void> {
     const closed = this.#binding.root.close();
     if (!this.#failure) return await closed;
     const failure = new PersistenceError(
@@ -144,7 +160,7 @@ export class SharedEnvironment {
     try {
       return await within(
         this.options.commitTimeoutMs,
-        this.#write(groups),
+        this.#commitApart(groups),
         () => new Error(`not done within ${this.options.commitTimeoutMs} ms`),
       );
     } catch (cause) {
@@ -156,6 +172,17 @@ export class SharedEnvironment {
         { cause },
       );
       throw this.#failure;
+    }
+  }
+
+  /** While another process opens the environment, nothing may be committed. */
+  async #commitApart(groups: readonly WriteGroup[]): Promise<boolean[]> {
+    const gateOpens = this.#slot?.begin();
+    if (gateOpens) await gateOpens;
+    try {
+      return await this.#write(groups);
+    } finally {
+      this.#slot?.end();
     }
   }
 

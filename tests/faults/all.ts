@@ -3,6 +3,8 @@ import type { Fault } from "./fault.ts";
 import { fuzz } from "./fuzz.ts";
 import { fuzzBroken } from "./fuzz_broken.ts";
 import { kill } from "./kill.ts";
+import { killEarly } from "./kill_early.ts";
+import { opening } from "./opening.ts";
 import { powerLoss } from "./power_loss.ts";
 import { powerLossEarly } from "./power_loss_early.ts";
 import { powerLossRelaxed } from "./power_loss_relaxed.ts";
@@ -21,6 +23,8 @@ export const faults: readonly Fault[] = [
   powerLossRelaxed,
   powerLossRelaxedLoss,
   kill,
+  killEarly,
+  opening,
   simulation,
   simulationBroken,
   exhaustion,

@@ -34,6 +34,9 @@ export interface LedgerCheck {
   readonly mayLose?: boolean;
 }
 
+/** How many snapshots of an actor are kept. */
+const KEPT_SNAPSHOTS = 3;
+
 interface Operation {
   readonly actorId: string;
   readonly appends: number;
@@ -50,7 +53,8 @@ interface ActorLedger {
   readonly truncations: Set<number>;
   highest: number;
   truncated: number;
-  saved: number;
+  /** The newest snapshots, newest first. */
+  saved: readonly number[];
 }
 
 /** What is there of an actor. */
@@ -105,7 +109,7 @@ export class Ledger {
     const actor = this.#actor(operation.actorId);
     if (record.first !== undefined) this.#append(origin, operation, record.first);
     actor.truncated = Math.max(actor.truncated, operation.truncates ?? 0);
-    actor.saved = Math.max(actor.saved, operation.saves ?? -1);
+    if (operation.saves !== undefined) actor.saved = newestOf([...actor.saved, operation.saves]);
   }
 
   /**
@@ -122,7 +126,7 @@ export class Ledger {
       this.#checkOrder(actorId, found);
       this.#checkTruncation(actorId, actor, found, mayLose);
       if (!mayLose) checkAppended(actorId, actor, found);
-      await this.#checkSnapshot(provider, actorId, actor, mayLose);
+      await this.#checkSnapshots(provider, actorId, actor, mayLose);
     }
   }
 
@@ -145,8 +149,7 @@ export class Ledger {
       }
       actor.highest = Math.max(actor.highest, next - 1);
       actor.truncated = Math.max(actor.truncated, first);
-      const snapshots = provider.createSnapshotStore();
-      actor.saved = (await snapshots.getLatestSnapshot(actorId))?.sequenceNumber ?? -1;
+      actor.saved = await this.#readSnapshots(provider, actorId);
     }
   }
 
@@ -213,25 +216,41 @@ export class Ledger {
     }
   }
 
-  async #checkSnapshot(
+  async #checkSnapshots(
     provider: PersistenceProvider,
     actorId: string,
     { saved }: ActorLedger,
     mayLose: boolean,
   ): Promise<void> {
-    const latest = await provider.createSnapshotStore<string>().getLatestSnapshot(actorId);
-    const number = latest?.sequenceNumber ?? -1;
-    if (number < saved && !mayLose) {
-      fail(actorId, `the latest snapshot is ${number}, but ${saved} was saved`);
+    const found = await this.#readSnapshots(provider, actorId);
+    if (mayLose) return;
+    // What was not acknowledged may stand there too, and have pushed out the oldest.
+    for (const [index, number] of saved.entries()) {
+      if ((found[index] ?? -1) >= number) continue;
+      fail(actorId, `has the snapshots ${found.join()}, but ${saved.join()} were saved`);
     }
-    if (!latest) return;
-    if (!isState(actorId, number, latest.state)) {
-      fail(actorId, `the snapshot at ${number} is not what was saved`);
+  }
+
+  /** The numbers of the newest snapshots, newest first, each as it was saved. */
+  async #readSnapshots(provider: PersistenceProvider, actorId: string): Promise<number[]> {
+    const store = provider.createSnapshotStore<string>();
+    const found: number[] = [];
+    let maxSequenceNumber = Number.MAX_SAFE_INTEGER;
+    while (found.length < KEPT_SNAPSHOTS && maxSequenceNumber >= 0) {
+      const snapshot = await store.getLatestSnapshot(actorId, { maxSequenceNumber });
+      if (!snapshot) break;
+      const { sequenceNumber, state } = snapshot;
+      if (!isState(actorId, sequenceNumber, state)) {
+        fail(actorId, `the snapshot at ${sequenceNumber} is not what was saved`);
+      }
+      const { writer, operation } = originOf(state);
+      if (this.#operations.get(`${writer} ${operation}`)?.saves !== sequenceNumber) {
+        fail(actorId, `the snapshot at ${sequenceNumber} was never saved`);
+      }
+      found.push(sequenceNumber);
+      maxSequenceNumber = sequenceNumber - 1;
     }
-    const { writer, operation } = originOf(latest.state);
-    if (this.#operations.get(`${writer} ${operation}`)?.saves !== number) {
-      fail(actorId, `the snapshot at ${number} was never saved`);
-    }
+    return found;
   }
 
   #append(origin: string, operation: Operation, first: number): void {
@@ -249,12 +268,16 @@ export class Ledger {
         truncations: new Set(),
         highest: -1,
         truncated: 0,
-        saved: -1,
+        saved: [],
       };
       this.#actors.set(actorId, actor);
     }
     return actor;
   }
+}
+
+function newestOf(numbers: readonly number[]): number[] {
+  return [...new Set(numbers)].sort((a, b) => b - a).slice(0, KEPT_SNAPSHOTS);
 }
 
 function checkAppended(actorId: string, actor: ActorLedger, { first, next, runs }: Found): void {

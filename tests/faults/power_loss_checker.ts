@@ -32,6 +32,8 @@ export interface PowerLossCheckerJob {
 export interface PowerLossReport {
   readonly image: number;
   readonly what: string;
+  /** Whether there was something to be lost. */
+  readonly hasPending: boolean;
   /** How many acknowledged operations were there to be checked, where it went well. */
   readonly checked?: number;
   readonly failure?: string;
@@ -67,18 +69,20 @@ async function checkOutage(
 ): Promise<void> {
   const { bytes, how } = disk.image(random);
   const what = `image ${image} (${recording} at ${moment}: ${how})`;
-  report({ image, what } satisfies PowerLossReport);
+  const { hasPending } = disk;
+  report({ image, what, hasPending } satisfies PowerLossReport);
   const path = join(job.directory, `image-${image}`);
   await mkdir(path);
   if (bytes) await writeFile(join(path, "data.mdb"), bytes);
   if (bytes) await leaveLock(path);
   try {
     await check(path, ledger, image);
-    report({ image, what, checked: ledger.acknowledgements } satisfies PowerLossReport);
+    const checked = ledger.acknowledgements;
+    report({ image, what, hasPending, checked } satisfies PowerLossReport);
   } catch (error) {
     const failure = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     if (job.keep !== undefined && bytes) await writeFile(join(job.keep, `image-${image}`), bytes);
-    report({ image, what, failure } satisfies PowerLossReport);
+    report({ image, what, hasPending, failure } satisfies PowerLossReport);
   }
   await rm(path, { recursive: true });
 

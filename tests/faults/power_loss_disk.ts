@@ -92,6 +92,11 @@ export class Disk {
     }
   }
 
+  /** Whether something has been written that is not safe yet. */
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
+  }
+
   /** What may be there if the power fails now. */
   image(random: Random): Image {
     const tear = TEARS[random.below(TEARS.length)] ?? SECTOR_BYTES;

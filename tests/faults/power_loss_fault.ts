@@ -1,5 +1,5 @@
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -8,7 +8,7 @@ import { Child } from "../lmdb/support_child.ts";
 import type { Fault, FaultOptions, FaultResult } from "./fault.ts";
 import type { PowerLossCheckerJob, PowerLossReport } from "./power_loss_checker.ts";
 import { record, type Workload } from "./power_loss_recordings.ts";
-import { compileShim, shimUnavailable } from "./power_loss_shim.ts";
+import { compileShim, shimUnavailable } from "./shim.ts";
 
 /** A fault that makes images of what power losses leave. */
 export interface PowerLoss extends Pick<Fault, "name" | "title" | "counts" | "expectsFailures"> {
@@ -40,7 +40,7 @@ export function powerLossFault(definition: PowerLoss): Fault {
     unit: "images",
     counts,
     expectsFailures,
-    unavailable: () => Promise.resolve(shimUnavailable()),
+    unavailable: () => Promise.resolve(shimUnavailable("power_loss_shim")),
     run: (options) => new Run(definition, options).run(),
   };
 }
@@ -51,6 +51,7 @@ class Run {
   readonly #failures: string[] = [];
   #tried = 0;
   #checked = 0;
+  #pending = 0;
   #crashes = 0;
 
   constructor(definition: PowerLoss, options: FaultOptions) {
@@ -59,23 +60,26 @@ class Run {
   }
 
   async run(): Promise<FaultResult> {
+    const { seed } = this.#options;
     const directory = await mkdtemp(join(fastDirectory(), "cajun-power-loss-"));
-    const keep = join(tmpdir(), `cajun-${this.#definition.name}-${this.#options.seed}`);
+    const keep = await mkdtemp(join(tmpdir(), `cajun-${this.#definition.name}-${seed}-`));
     try {
       const recordings = RECORDINGS ?? await this.#record(directory);
-      await mkdir(keep, { recursive: true });
       await this.#checkAll(recordings, directory, keep);
       if (this.#failures.length > 0 && !this.#definition.expectsFailures) {
         // A recording is of one run: what was written when cannot be had again from the seed.
-        if (recordings !== keep) await cp(recordings, keep, { recursive: true });
-        this.#failures.push(`replay with FAULT_RECORDINGS=${keep}`);
+        await cp(recordings, keep, { recursive: true });
+        this.#failures[0] += ` (replay all with FAULT_RECORDINGS=${keep})`;
       } else {
         await rm(keep, { recursive: true });
       }
     } finally {
       await rm(directory, { recursive: true, force: true });
     }
-    const figures = { "acknowledged operations checked": this.#checked };
+    const figures = {
+      "images with writes that were not flushed": this.#pending,
+      "acknowledged operations checked": this.#checked,
+    };
     return { tried: this.#tried, failures: this.#failures, figures };
   }
 
@@ -84,7 +88,7 @@ class Run {
     const recordings = join(directory, "recordings");
     await mkdir(recordings);
     const shim = join(directory, "shim.so");
-    compileShim(shim);
+    compileShim("power_loss_shim", shim);
     const { seed } = this.#options;
     await record(workloads, { seed, directory: recordings, shim, durability, early });
     return recordings;
@@ -122,6 +126,7 @@ class Run {
       left.delete(last.image);
       if (last.failure !== undefined) this.#failures.push(`${last.what}: ${last.failure}`);
       if (last.failure !== undefined || last.checked !== undefined) this.#tried++;
+      else if (last.hasPending) this.#pending++;
       this.#checked += last.checked ?? 0;
       this.#options.progress(this.#tried);
     }
@@ -138,5 +143,10 @@ class Run {
 
 /** Where flushing costs nothing: what reaches the disk is decided by us, not by it. */
 function fastDirectory(): string {
-  return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  try {
+    accessSync("/dev/shm", constants.W_OK);
+    return "/dev/shm";
+  } catch {
+    return tmpdir();
+  }
 }

@@ -22,7 +22,7 @@ export type LogRecord =
   | { readonly kind: "link" | "directory" }
   | { readonly kind: "mark"; readonly mark: Mark };
 
-const HEADER_BYTES = 24;
+const HEADER_BYTES = 32;
 /** The kinds of power_loss_shim.c, and ours. */
 const WRITE = 1;
 const RESIZE = 6;
@@ -64,31 +64,47 @@ export function writeMarks(log: string, marks: readonly Mark[]): void {
  * Reads a log.
  *
  * @param bytes The log. Its records are views on it.
- * @returns The records.
+ * @returns The records of the data file. Where processes have created it at once, those of the file
+ *   that got the name.
  */
 export function readLog(bytes: Uint8Array): LogRecord[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const records: LogRecord[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const kind = view.getUint32(at, true);
-    const length = view.getUint32(at + 4, true);
-    const offset = Number(view.getBigUint64(at + 8, true));
-    const id = Number(view.getBigUint64(at + 16, true));
-    const content = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
-    records.push(recordOf(kind, { content, offset, id }));
-    at += HEADER_BYTES + length;
-  }
-  return records;
+  const raw = [...readRaw(bytes)];
+  const linked = raw.find(({ kind }) => kind === LINK)?.file;
+  const records = raw
+    .filter(({ kind, file }) =>
+      linked === undefined || file === linked || kind === MARK || kind === DIRECTORY
+    )
+    .map(recordOf);
+  // Where it is created in its place, it has its name from the beginning.
+  return linked === undefined ? [{ kind: "link" }, ...records] : records;
 }
 
-function recordOf(
-  kind: number,
-  { content, offset, id }: {
-    readonly content: Uint8Array;
-    readonly offset: number;
-    readonly id: number;
-  },
-): LogRecord {
+interface RawRecord {
+  readonly kind: number;
+  readonly content: Uint8Array;
+  readonly offset: number;
+  readonly id: number;
+  /** The inode. */
+  readonly file: bigint;
+}
+
+function* readRaw(bytes: Uint8Array): Generator<RawRecord> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length;) {
+    const content = at + HEADER_BYTES;
+    const end = content + view.getUint32(at + 4, true);
+    yield {
+      kind: view.getUint32(at, true),
+      content: bytes.subarray(content, end),
+      offset: Number(view.getBigUint64(at + 8, true)),
+      id: Number(view.getBigUint64(at + 16, true)),
+      file: view.getBigUint64(at + 24, true),
+    };
+    at = end;
+  }
+}
+
+function recordOf({ kind, content, offset, id }: RawRecord): LogRecord {
   switch (kind) {
     case WRITE:
       return { kind: "write", id, at: offset, bytes: content };

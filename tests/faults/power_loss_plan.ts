@@ -73,15 +73,24 @@ export function planOutage(
   };
 }
 
-/** Half of them anywhere, half right after an acknowledgement, when least has been flushed since. */
+/**
+ * Half of them within a commit, when most may be lost; some right after an acknowledgement, when
+ * nothing of it may be; some anywhere.
+ */
 function pickMoment(records: readonly LogRecord[], random: Random): number {
   // What comes before the last power loss has been recorded elsewhere.
   const start = 1 +
     records.findLastIndex((record) => record.kind === "mark" && record.mark === "power lost");
   const moment = start + random.below(records.length + 1 - start);
-  if (random.below(2) === 0) return moment;
-  const next = records.findIndex((record, index) => index >= moment && isAcknowledgement(record));
+  const isWanted = [isWriting, isWriting, isAcknowledgement, undefined][random.below(4)];
+  if (!isWanted) return moment;
+  const next = records.findIndex((record, index) => index >= moment && isWanted(record));
   return next === -1 ? moment : next + 1;
+}
+
+/** Behind it, something has been written that is not safe yet. */
+function isWriting({ kind }: LogRecord): boolean {
+  return kind === "write" || kind === "written" || kind === "flush";
 }
 
 function isAcknowledgement(record: LogRecord): boolean {

@@ -13,7 +13,7 @@ import type { LoadMix } from "./load.ts";
 import { Disk } from "./power_loss_disk.ts";
 import { writeMarks } from "./power_loss_log.ts";
 import { filesOf, readRecording } from "./power_loss_plan.ts";
-import { watched } from "./power_loss_shim.ts";
+import { watched } from "./shim.ts";
 import type { PowerLossWriterJob } from "./power_loss_writer.ts";
 
 /** What a writer does. */
@@ -24,6 +24,8 @@ export interface Workload {
   readonly stateBytes?: number;
   readonly mapSize?: number;
   readonly sessions?: number;
+  /** How many processes write at once. Default: 1. */
+  readonly writers?: number;
   readonly operations?: number;
   /** It goes on with what a power loss has left of that one. */
   readonly after?: string;
@@ -68,6 +70,7 @@ async function recordOne(workload: Workload, options: RecordingOptions): Promise
     stateBytes = 4_000,
     mapSize = GIB,
     sessions = 1,
+    writers = 1,
     operations = OPERATIONS,
   } = workload;
   const { seed, directory, shim, durability, early } = options;
@@ -76,7 +79,7 @@ async function recordOne(workload: Workload, options: RecordingOptions): Promise
   await mkdir(path);
   await writeFile(log, "");
   if (workload.after !== undefined) await leaveImage(workload.after, path, workload, options);
-  const job: PowerLossWriterJob = {
+  const jobs = Array.from({ length: writers }, (_, writer): PowerLossWriterJob => ({
     path,
     log,
     durability,
@@ -84,25 +87,28 @@ async function recordOne(workload: Workload, options: RecordingOptions): Promise
     mapSize,
     sessions,
     load: {
-      writer: name,
-      seed,
+      writer: `${name}-${writer}-`,
+      seed: seed + 100 * writer,
       mix,
       actors: ACTORS,
       lanes: LANES,
       messageBytes,
       stateBytes,
-      operations,
+      operations: Math.ceil(operations / writers),
     },
-  };
+  }));
+  await Promise.all(jobs.map((job) => runWriter(job, shim)));
+  await rm(path, { recursive: true });
+}
+
+async function runWriter(job: PowerLossWriterJob, shim: string): Promise<void> {
   await using child = new Child("../faults/power_loss_writer", job, {
-    wrapper: watched(shim, path, log),
+    wrapper: watched(shim, job.path, job.log),
   });
   const report = await child.next();
   const { code, signal, errors } = await child.ended;
-  if (report !== "done" || code !== 0) {
-    throw new Error(`the writer of ${name} ended with ${signal ?? code}: ${errors}`);
-  }
-  await rm(path, { recursive: true });
+  if (report === "done" && code === 0) return;
+  throw new Error(`writer ${job.load.writer} ended with ${signal ?? code}: ${errors}`);
 }
 
 /** Puts what a power loss has left of a recording where the next one begins. */

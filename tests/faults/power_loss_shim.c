@@ -39,6 +39,7 @@ struct header {
   uint32_t length; /* of what follows */
   uint64_t offset;
   uint64_t id;
+  uint64_t file; /* its inode */
 };
 
 static int log_descriptor = -1;
@@ -63,10 +64,10 @@ static void die(const char *what) {
 }
 
 /* One record by one write, which the kernel appends as a whole. */
-static uint64_t record(enum kind kind, uint64_t id, uint64_t offset, const struct iovec *parts,
-                       int count) {
+static uint64_t record_parts(enum kind kind, uint64_t file, uint64_t id, uint64_t offset,
+                             const struct iovec *parts, int count) {
   struct iovec all[1 + 1024];
-  struct header header = { kind, 0, offset, id };
+  struct header header = { kind, 0, offset, id, file };
   size_t length = 0;
   if (count > 1024) die("too many parts");
   for (int i = 0; i < count; i++) {
@@ -76,11 +77,19 @@ static uint64_t record(enum kind kind, uint64_t id, uint64_t offset, const struc
   header.length = length;
   all[0] = (struct iovec){ &header, sizeof header };
   pthread_mutex_lock(&mutex);
-  if (id == 0) header.id = ++last_id;
+  /* Several processes write to one log. */
+  if (id == 0) header.id = ((uint64_t)getpid() << 30) + ++last_id;
   ssize_t written = syscall(SYS_writev, log_descriptor, all, 1 + count);
   pthread_mutex_unlock(&mutex);
   if (written != (ssize_t)(sizeof header + length)) die("cannot write the log");
   return header.id;
+}
+
+static uint64_t record(enum kind kind, int descriptor, uint64_t id, uint64_t offset,
+                       const struct iovec *parts, int count) {
+  struct stat status;
+  uint64_t file = fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+  return record_parts(kind, file, id, offset, parts, count);
 }
 
 /* Where the file of a descriptor is, below the directory of the database; NULL elsewhere. */
@@ -117,13 +126,13 @@ static enum kind end_of_write(int descriptor) {
 /* A write that is cut short or fails has only been logged too generously if nothing of it counts. */
 static ssize_t ended(int descriptor, uint64_t id, ssize_t result) {
   int error = errno;
-  record(end_of_write(descriptor), id, 0, NULL, 0);
+  record(end_of_write(descriptor), descriptor, id, 0, NULL, 0);
   errno = error;
   return result;
 }
 
 static ssize_t write_parts(int descriptor, const struct iovec *parts, int count, off64_t offset) {
-  uint64_t id = record(WRITE, 0, offset, parts, count);
+  uint64_t id = record(WRITE, descriptor, 0, offset, parts, count);
   return ended(descriptor, id, syscall(SYS_pwritev, descriptor, parts, count, offset, 0));
 }
 
@@ -140,7 +149,7 @@ ssize_t pwritev2(int descriptor, const struct iovec *parts, int count, off_t off
   if (!is_data(descriptor)) {
     return syscall(SYS_pwritev2, descriptor, parts, count, offset, 0, flags);
   }
-  record(UNSEEN, 0, 0, NULL, 0);
+  record(UNSEEN, descriptor, 0, 0, NULL, 0);
   return write_parts(descriptor, parts, count, offset);
 }
 
@@ -157,27 +166,27 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
 /* These move the position of the descriptor, which the kernel must do. */
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
   if (!is_data(descriptor)) return syscall(SYS_writev, descriptor, parts, count);
-  uint64_t id = record(WRITE, 0, lseek64(descriptor, 0, SEEK_CUR), parts, count);
+  uint64_t id = record(WRITE, descriptor, 0, lseek64(descriptor, 0, SEEK_CUR), parts, count);
   return ended(descriptor, id, syscall(SYS_writev, descriptor, parts, count));
 }
 
 ssize_t write(int descriptor, const void *bytes, size_t length) {
   struct iovec part = { (void *)bytes, length };
   if (!is_data(descriptor)) return syscall(SYS_write, descriptor, bytes, length);
-  uint64_t id = record(WRITE, 0, lseek64(descriptor, 0, SEEK_CUR), &part, 1);
+  uint64_t id = record(WRITE, descriptor, 0, lseek64(descriptor, 0, SEEK_CUR), &part, 1);
   return ended(descriptor, id, syscall(SYS_write, descriptor, bytes, length));
 }
 
 int ftruncate64(int descriptor, off64_t length) {
   if (!is_data(descriptor)) return syscall(SYS_ftruncate, descriptor, length);
-  uint64_t id = record(RESIZE, 0, length, NULL, 0);
+  uint64_t id = record(RESIZE, descriptor, 0, length, NULL, 0);
   return ended(descriptor, id, syscall(SYS_ftruncate, descriptor, length));
 }
 
 int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
 int fallocate64(int descriptor, int mode, off64_t offset, off64_t length) {
-  if (is_data(descriptor)) record(UNSEEN, 0, 0, NULL, 0);
+  if (is_data(descriptor)) record(UNSEEN, descriptor, 0, 0, NULL, 0);
   return syscall(SYS_fallocate, descriptor, mode, offset, length);
 }
 
@@ -202,14 +211,14 @@ static void take_time(void) {
 static int flush(long call, int descriptor) {
   if (!is_data(descriptor)) {
     int result = syscall(call, descriptor);
-    if (result == 0 && is_directory(descriptor)) record(DIRECTORY, 0, 0, NULL, 0);
+    if (result == 0 && is_directory(descriptor)) record(DIRECTORY, descriptor, 0, 0, NULL, 0);
     return result;
   }
-  uint64_t id = record(FLUSH, 0, 0, NULL, 0);
+  uint64_t id = record(FLUSH, descriptor, 0, 0, NULL, 0);
   take_time();
   int result = syscall(call, descriptor);
   int error = errno;
-  if (result == 0) record(FLUSHED, id, 0, NULL, 0);
+  if (result == 0) record(FLUSHED, descriptor, id, 0, NULL, 0);
   errno = error;
   return result;
 }
@@ -227,7 +236,9 @@ static int named(const char *path, int result) {
   size_t above = strlen(directory_path);
   if (result == 0 && log_descriptor >= 0 && strncmp(path, directory_path, above) == 0 &&
       strcmp(path + above, "/data.mdb") == 0) {
-    record(LINK, 0, 0, NULL, 0);
+    struct stat status;
+    if (stat(path, &status) != 0) die("cannot find what was linked");
+    record_parts(LINK, status.st_ino, 0, 0, NULL, 0);
   }
   return result;
 }
@@ -243,7 +254,7 @@ void *mmap64(void *address, size_t length, int protection, int flags, int descri
              off64_t offset) {
   if (descriptor >= 0 && (flags & MAP_SHARED) && (protection & PROT_WRITE) &&
       is_data(descriptor)) {
-    record(UNSEEN, 0, 0, NULL, 0);
+    record(UNSEEN, descriptor, 0, 0, NULL, 0);
   }
   return (void *)syscall(SYS_mmap, address, length, protection, flags, descriptor, offset);
 }

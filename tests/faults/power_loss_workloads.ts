@@ -29,5 +29,6 @@ export const workloads: readonly Workload[] = [
     mapSize: MIB,
   },
   mixed,
+  { ...mixed, name: "together", sessions: 1, writers: 2 },
   { ...mixed, name: "recovered", sessions: 1, after: "mixed" },
 ];

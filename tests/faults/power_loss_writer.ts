@@ -5,16 +5,14 @@
  */
 
 import { closeSync, openSync } from "node:fs";
-import { setImmediate } from "node:timers";
 import {
   type LmdbDurability,
   LmdbEnvironmentManager,
   LmdbStorage,
 } from "../../adapters/lmdb/mod.ts";
 import { PersistenceProvider } from "../../core/provider.ts";
-import type { WriteGroup } from "../../core/storage.ts";
-import { ObservedStorage } from "../conformance/observed_storage.ts";
 import { readJob, report } from "../lmdb/support_job.ts";
+import { EarlyStorage } from "./early_storage.ts";
 import { type LoadOptions, runLoad } from "./load.ts";
 import { writeMark } from "./power_loss_log.ts";
 
@@ -29,18 +27,6 @@ export interface PowerLossWriterJob {
   /** How often the database is opened. */
   readonly sessions: number;
   readonly load: Omit<LoadOptions, "tell">;
-}
-
-/** Acknowledges what has not been flushed: a mistake that the rig must notice. */
-class EarlyStorage extends ObservedStorage {
-  override async commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
-    const committed = super.commit(groups);
-    committed.catch((error) => {
-      console.error(error);
-    });
-    await new Promise((resolve) => setImmediate(resolve));
-    return groups.map(() => true);
-  }
 }
 
 const job = readJob<PowerLossWriterJob>();

@@ -5,22 +5,27 @@ import process from "node:process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { root } from "../lmdb/support_runtimes.ts";
 
-const SOURCE = join(root, "tests", "faults", "power_loss_shim.c");
+const SOURCES = join(root, "tests", "faults");
 const COMPILERS = ["cc", "gcc", "clang"];
 
 /** How long a flush takes with the shim, in microseconds. */
 const FLUSH_US = 300;
 
+/** What can be preloaded into a process. */
+export type Shim = "power_loss_shim" | "opening_shim";
+
 /**
- * Compiles the shim.
+ * Compiles a shim.
  *
+ * @param name Which one.
  * @param file Where it is put.
  * @throws {Error} Where there is no C compiler that can.
  */
-export function compileShim(file: string): void {
+export function compileShim(name: Shim, file: string): void {
+  const source = join(SOURCES, `${name}.c`);
   const errors: string[] = [];
   for (const compiler of COMPILERS) {
-    const args = ["-shared", "-fPIC", "-O2", "-o", file, SOURCE, "-ldl", "-lpthread"];
+    const args = ["-shared", "-fPIC", "-O2", "-o", file, source, "-ldl", "-lpthread"];
     const { status, stderr, error } = spawnSync(compiler, args, { encoding: "utf8" });
     if (status === 0) return;
     errors.push(`${compiler}: ${error?.message ?? stderr.trim()}`);
@@ -28,12 +33,12 @@ export function compileShim(file: string): void {
   throw new Error(errors.join("\n"));
 }
 
-/** Why the shim cannot be used here, or `undefined`. */
-export function shimUnavailable(): string | undefined {
+/** Why a shim cannot be used here, or `undefined`. */
+export function shimUnavailable(name: Shim): string | undefined {
   if (process.platform !== "linux") return `${process.platform} has no LD_PRELOAD`;
   const directory = mkdtempSync(join(tmpdir(), "cajun-shim-"));
   try {
-    compileShim(join(directory, "shim.so"));
+    compileShim(name, join(directory, "shim.so"));
     return undefined;
   } catch (error) {
     return `no C compiler: ${error instanceof Error ? error.message.split("\n", 1)[0] : error}`;
