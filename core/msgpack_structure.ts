@@ -170,8 +170,10 @@ class StructureCheck {
 
   /** Whether one of the last bytes begins a character that is longer than what is left. */
   #isCut(start: number, end: number): boolean {
-    const byteAt = (offset: number) => offset < start ? 0 : this.#bytes[offset] ?? 0;
-    return byteAt(end - 1) >= 0xc0 || byteAt(end - 2) >= 0xe0 || byteAt(end - 3) >= 0xf0;
+    const bytes = this.#bytes;
+    return (end - 1 >= start && (bytes[end - 1] ?? 0) >= 0xc0) ||
+      (end - 2 >= start && (bytes[end - 2] ?? 0) >= 0xe0) ||
+      (end - 3 >= start && (bytes[end - 3] ?? 0) >= 0xf0);
   }
 
   #skip(start: number, length: number, limit: number): number {

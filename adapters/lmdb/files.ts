@@ -24,6 +24,7 @@ const FILE_MODE = 0o664;
 const canOpenDirectories = process.platform !== "win32";
 /** LMDB opens three files; other threads of this process may open some at the same time. */
 const NEEDED_HANDLES = 8;
+const OUT_OF_HANDLES = new Set(["EMFILE", "ENFILE"]);
 const REFUSED = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /** The directory of an environment. */
@@ -154,6 +155,9 @@ export function assertHandlesLeft(path: string): void {
   const handles: number[] = [];
   try {
     while (handles.length < NEEDED_HANDLES) handles.push(openSync(path, "r"));
+  } catch (error) {
+    // That a directory may not be read says nothing about handles.
+    if (OUT_OF_HANDLES.has(codeOf(error) ?? "")) throw error;
   } finally {
     for (const handle of handles) closeSync(handle);
   }

@@ -14,7 +14,13 @@ export function assertSameValue(actual: unknown, expected: unknown, name: string
   assert.ok(isSameValue(actual, expected), `${name} did not come back as it went in`);
 }
 
-/** Whether they are of the same kinds, with the same contents in the same order. */
+/**
+ * Whether two values are of the same kinds, with the same contents in the same order.
+ *
+ * @param actual One.
+ * @param expected The other.
+ * @returns Whether they are.
+ */
 export function isSameValue(actual: unknown, expected: unknown): boolean {
   if (typeof actual !== "object" || actual === null) return Object.is(actual, expected);
   if (typeof expected !== "object" || expected === null) return false;

@@ -67,16 +67,13 @@ export class SimulatedProcess {
    * @param instance Its number.
    * @param disk What its storage is on.
    * @param config How its provider works.
-   * @param onStorage Called with its storage before anything is asked of it.
    */
   static async open(
     instance: number,
     disk: SimulatedDisk,
     config: SimulationConfig,
-    onStorage: (storage: SimulatedStorage) => void,
   ): Promise<SimulatedProcess> {
     const storage = new SimulatedStorage(disk);
-    onStorage(storage);
     const provider = await PersistenceProvider.openOn(storage, {
       codec: new NumberCodec(config.padding),
       maxPendingMessages: config.maxPendingMessages,
