@@ -32,7 +32,7 @@ import { bun, deno, newestNode, node } from "./runtimes.js";
 const testTimeoutMs = 240_000;
 
 /** After this long a suite is taken to hang. */
-const suiteTimeoutMs = 480_000;
+const suiteTimeoutMs = 1_200_000;
 
 /** @type {readonly Suite[]} */
 export const suites = [
