@@ -9,6 +9,7 @@ import { replay } from "./replay.ts";
 import { sequential } from "./sequential.ts";
 import { sizes } from "./sizes.ts";
 import { snapshots } from "./snapshots.ts";
+import { statefulActors } from "./stateful_actors.ts";
 import { unawaited } from "./unawaited.ts";
 import type { Workload } from "./workload.ts";
 
@@ -23,6 +24,7 @@ export const workloads: readonly Workload[] = [
   replay,
   recovery,
   snapshots,
+  statefulActors,
   flights,
   micro,
 ];

@@ -1,0 +1,189 @@
+// Actors on top of the journal: what a busy one costs beside bare appends, and how fast many come back.
+import {
+  commandSourced,
+  eventSourced,
+  type PersistenceProvider,
+  recover,
+  StatefulActor,
+  StatefulActors,
+} from "../../mod.ts";
+import { compare, type Comparison } from "../comparison.ts";
+import type { Context } from "../context.ts";
+import { type Contestant, measureRates } from "../measure.ts";
+import { circulate, type Message } from "../messages.ts";
+import { OurStore } from "../peers/ours.ts";
+import type { Workload } from "./workload.ts";
+
+/** So many messages are sent before any answer is awaited. */
+const QUEUED = 100;
+const ACTORS = 10_000;
+/** Each actor has a snapshot and so many messages behind it. */
+const TAIL = 10;
+
+interface State {
+  readonly count: number;
+}
+
+/** Busy actors, and the recovery of many. */
+export const statefulActors: Workload = {
+  name: "stateful-actors",
+  async run(context) {
+    return [await busy(context), await recoveries(context)];
+  },
+};
+
+async function busy(context: Context): Promise<Comparison> {
+  await using resources = new AsyncDisposableStack();
+  const ours = resources.use(await OurStore.open(context));
+  const pool = context.messages(120);
+  const events = resources.use(startEvents(ours.provider));
+  const commands = resources.use(startCommands(ours.provider));
+  const contestants = [
+    queued("event sourcing", pool, (message) => events.ask(message)),
+    queued("command sourcing", pool, (message) => commands.ask(message)),
+    queued("bare append", pool, (message) => ours.append("bare", message)),
+  ];
+  const rounds = await measureRates(contestants, {
+    rounds: context.quick ? 5 : 9,
+    operations: context.quick ? 10_000 : 50_000,
+  });
+  return compare({
+    workload: "busy-actor",
+    title: `120 B, one actor, ${QUEUED} messages queued, each answered`,
+    unit: "messages/s",
+    rounds,
+    ours: "event sourcing",
+    others: ["command sourcing", "bare append"],
+    targets: [{ against: "bare append", bound: "at least", ratio: 0.8 }],
+    notes: [
+      "The actors save a snapshot every 100 messages, bare append saves none.",
+    ],
+  });
+}
+
+async function recoveries(context: Context): Promise<Comparison> {
+  await using resources = new AsyncDisposableStack();
+  const { provider } = resources.use(await OurStore.open(context));
+  const ids = Array.from({ length: ACTORS }, (_, index) => `account-${index}`);
+  await fill(provider, ids, context.messages(120));
+  const journal = provider.createMessageJournal<Message>();
+  const snapshots = provider.createSnapshotStore<State>();
+  const contestants: Contestant[] = [
+    {
+      name: "StatefulActors",
+      async run(operations) {
+        await using actors = StatefulActors.start({
+          journal,
+          snapshots,
+          behavior: behavior(),
+          maxActive: 1_000,
+        });
+        const { failed } = await actors.recover(ids.slice(0, operations));
+        if (failed > 0) {
+          throw new Error(`${failed} actors could not be recovered`);
+        }
+      },
+    },
+    {
+      name: "recover() alone",
+      async run(operations) {
+        for (const actorId of ids.slice(0, operations)) {
+          await recover({
+            journal,
+            snapshots,
+            actorId,
+            initialState: { count: 0 },
+            apply,
+          });
+        }
+      },
+    },
+  ];
+  const rounds = await measureRates(contestants, {
+    rounds: context.quick ? 3 : 7,
+    operations: ACTORS,
+  });
+  return compare({
+    workload: "recoveries",
+    title: `${
+      ACTORS.toLocaleString("en")
+    } actors, each a snapshot and ${TAIL} messages behind it, 1,000 in memory`,
+    unit: "actors/s",
+    rounds,
+    ours: "StatefulActors",
+    others: ["recover() alone"],
+  });
+}
+
+function apply(state: State): State {
+  return { count: state.count + 1 };
+}
+
+function behavior() {
+  return eventSourced<State, Message, Message, number>({
+    initialState: { count: 0 },
+    handle: (_state, message) => ({
+      events: [message],
+      reply: ({ count }) => count,
+    }),
+    apply,
+  });
+}
+
+function startEvents(
+  provider: PersistenceProvider,
+): StatefulActor<State, Message, number> {
+  return StatefulActor.start({
+    actorId: "events",
+    journal: provider.createMessageJournal<Message>(),
+    snapshots: provider.createSnapshotStore<State>(),
+    behavior: behavior(),
+  });
+}
+
+function startCommands(
+  provider: PersistenceProvider,
+): StatefulActor<State, Message, number> {
+  return StatefulActor.start({
+    actorId: "commands",
+    journal: provider.createMessageJournal<Message>(),
+    snapshots: provider.createSnapshotStore<State>(),
+    behavior: commandSourced<State, Message, number>({
+      initialState: { count: 0 },
+      handle: ({ count }) => ({
+        state: { count: count + 1 },
+        reply: ({ count }) => count,
+      }),
+    }),
+  });
+}
+
+function queued(
+  name: string,
+  pool: readonly Message[],
+  send: (message: Message) => Promise<unknown>,
+): Contestant {
+  const next = circulate(pool);
+  return {
+    name,
+    async run(operations) {
+      for (let sent = 0; sent < operations; sent += QUEUED) {
+        await Promise.all(Array.from({ length: QUEUED }, () => send(next())));
+      }
+    },
+  };
+}
+
+async function fill(
+  provider: PersistenceProvider,
+  ids: readonly string[],
+  pool: readonly Message[],
+): Promise<void> {
+  const journal = provider.createMessageJournal<Message>();
+  const snapshots = provider.createSnapshotStore<State>();
+  const messages = pool.slice(0, TAIL + 1);
+  await Promise.all(ids.map((id) => journal.appendBatch(id, messages)));
+  await Promise.all(
+    ids.map((id) => snapshots.saveSnapshot(id, { count: 1 }, 0)),
+  );
+}
