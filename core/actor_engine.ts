@@ -51,6 +51,8 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   readonly #outbox: Outbox<Effect> | undefined;
   readonly #onIdle: () => void;
   #terminate!: () => void;
+  /** Whether a state has been taken that is saved when it is durable. */
+  #isCaptured = false;
   /** Whether confirmations are being stored. */
   #confirming = false;
   /** Those that wait for that to end. */
@@ -184,6 +186,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   }
 
   recovered(recovery: ActorRecovery): void {
+    this.#isCaptured = false;
     for (const { error } of recovery.unreadableSnapshots) {
       this.#report({ type: "snapshot-unreadable", actorId: this.#actorId, error });
     }
@@ -199,10 +202,13 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   observe(stored: readonly unknown[], sequenceNumber: number): boolean {
     const bytes = this.#policy.countsBytes ? estimateBytes(stored) : 0;
     const isDue = this.#policy.observe(stored.length, bytes, this.#state.state, sequenceNumber);
-    return isDue && this.#saver !== undefined;
+    if (!isDue || !this.#saver || this.#isCaptured) return false;
+    this.#isCaptured = true;
+    return true;
   }
 
   save(capture: Capture): void {
+    this.#isCaptured = false;
     // Where it fails the saver reports it.
     this.#saver?.save(capture).catch(() => {});
   }
