@@ -292,16 +292,22 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     }
   }
 
-  /** Carries out what was decided about a handler that has thrown, while the pipeline is held. */
-  protected async obey({ directive, error }: Refusal, to?: number): Promise<void> {
-    if (directive === "stop") return this.end(error);
+  /**
+   * Carries out what was decided about a handler that has thrown, while the pipeline is held.
+   *
+   * @returns Whether it goes on, on a state that can be relied on.
+   */
+  protected async obey({ directive, error }: Refusal, to?: number): Promise<boolean> {
     try {
+      if (directive === "stop") throw error;
       if (directive === "restart" && to !== undefined) await this.#recover(to);
       else if (directive === "restart") await this.#recoverAll();
     } catch (failure) {
-      return this.end(failure);
+      this.end(failure);
+      return false;
     }
     this.unhold();
+    return true;
   }
 
   #land(flights: readonly Flight<Message, Reply>[]): void {
