@@ -18,6 +18,9 @@ import { estimateBytes } from "./size_estimate.ts";
 import { SnapshotPolicy } from "./snapshot_policy.ts";
 import { type Capture, SnapshotSaver } from "./snapshot_saver.ts";
 
+/** So many effects are confirmed with one entry, so that it stays small. */
+const MAX_CONFIRMED = 1_000;
+
 /** How the actor was recovered. */
 export type RecoveryFigures = Omit<ActorRecovery, "replayedBytes" | "refused">;
 
@@ -221,7 +224,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
     this.#outbox?.forget(places);
     this.#confirming = this.#toConfirm.length > 0;
     if (!this.#confirming) return;
-    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0) });
+    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0, MAX_CONFIRMED) });
   }
 
   idle(): void {
@@ -242,7 +245,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
     this.#toConfirm.push(place);
     if (this.#confirming) return;
     this.#confirming = true;
-    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0) });
+    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0, MAX_CONFIRMED) });
   }
 
   #postSnapshot(): void {
