@@ -162,7 +162,8 @@ async function missingPermissions(options: LmdbEnvironmentOptions): Promise<stri
   const created = options.readOnly ? [] : await missingDirectories(resolve(options.path));
   const read = [options.path, ...created.map((directory) => dirname(directory)), "node_modules"];
   if (await needsLibcFile()) read.push(LIBC_FILE);
-  const write = options.readOnly ? [] : [options.path, ...created.slice(1)];
+  // Readers write, too: they keep commits apart from the opening.
+  const write = [options.path, ...created.slice(1)];
 
   const areGranted = async (name: "read" | "write" | "ffi", paths: readonly string[]) => {
     const granted = paths.map((path) =>

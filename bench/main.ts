@@ -8,8 +8,13 @@ import type { Comparison } from "./comparison.ts";
 import { describe } from "./report.ts";
 import { runtime, runtimeVersion } from "./runtime.ts";
 import { readVersions } from "./versions.ts";
+import { warmMemory } from "./warm_memory.ts";
 import { workloads } from "./workloads/all.ts";
 import type { Workload } from "./workloads/workload.ts";
+
+/** About what the largest workload writes. */
+const WARM_BYTES = 3 * 2 ** 30;
+const QUICK_WARM_BYTES = 2 ** 30;
 
 const { values: options } = parseArgs({
   options: {
@@ -43,6 +48,7 @@ async function main(chosen: readonly Workload[]): Promise<void> {
   await using run = new Run(options.quick);
   const startedAt = Date.now();
   const machine = await describeMachine(run.base);
+  warmMemory(run.quick ? QUICK_WARM_BYTES : WARM_BYTES);
   const comparisons: Comparison[] = [];
   console.error(
     `${runtime} ${runtimeVersion} on ${machine.cpu}, ${machine.fileSystem}`,

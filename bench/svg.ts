@@ -65,7 +65,9 @@ const TITLE_HEIGHT = 44;
 const FOOTER_HEIGHT = 30;
 
 /** Draws a chart. */
-export function drawChart({ title, footer, columns, panels, theme }: ChartOptions): string {
+export function drawChart(
+  { title, footer, columns, panels, theme }: ChartOptions,
+): string {
   const rows = Array.from(
     { length: Math.ceil(panels.length / columns) },
     (_, row) => panels.slice(row * columns, (row + 1) * columns),
@@ -94,7 +96,12 @@ export function drawChart({ title, footer, columns, panels, theme }: ChartOption
   ].join("\n");
 }
 
-function drawPanel({ title, subtitle, bars }: Panel, x: number, y: number, theme: Theme): string {
+function drawPanel(
+  { title, subtitle, bars }: Panel,
+  x: number,
+  y: number,
+  theme: Theme,
+): string {
   const longest = Math.max(...bars.map(({ value }) => value));
   const room = PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH;
   const parts = bars.map(({ label, value, kind }, index) => {
@@ -135,14 +142,16 @@ function hatching({ peer }: Theme): string {
     `patternTransform="rotate(45)"><rect width="2" height="5" fill="${peer}"/></pattern></defs>`;
 }
 
-interface TextOptions {
+/** How a text is drawn. */
+export interface TextOptions {
   readonly fill: string;
   readonly size: number;
   readonly weight?: number;
   readonly anchor?: "start" | "end";
 }
 
-function text(
+/** Draws a text. */
+export function text(
   x: number,
   y: number,
   content: string,
@@ -152,13 +161,15 @@ function text(
     `text-anchor="${anchor}" fill="${fill}">${escape(content)}</text>`;
 }
 
-function short(value: number): string {
+/** A number with about three digits. */
+export function short(value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
   if (value >= 1e4) return `${Math.round(value / 1e3)} k`;
   if (value >= 1e3) return `${(value / 1e3).toFixed(1)} k`;
   return value >= 100 ? String(Math.round(value)) : value.toPrecision(2);
 }
 
-function escape(content: string): string {
+/** Text within SVG. */
+export function escape(content: string): string {
   return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

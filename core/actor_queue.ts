@@ -9,35 +9,34 @@
 import type { BatchPolicy, WaitingBatch } from "./batch_policy.ts";
 import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
-import { FRAME_TARGET_BYTES, OpenFrame } from "./frame.ts";
-import { type Head, headKey, putHead } from "./head.ts";
+import type { OpenFrame } from "./frame.ts";
+import { type Head, headKey, putHead, type StoredHead } from "./head.ts";
 import { numberedKey } from "./keys.ts";
 import type { Settlements } from "./settlements.ts";
 import type { Change, WriteGroup } from "./storage.ts";
+import { Tail } from "./tail.ts";
+import { framesBehind, framesWith, type PayloadRun, withItem } from "./waiting_frames.ts";
 
-/** One encoded message, or several that stand as entries of a frame already. */
-export interface PayloadRun {
-  readonly bytes: Uint8Array;
-  /** How many bytes the messages have. */
-  readonly payloadBytes: number;
-  /** The offset behind each entry, or `undefined` where the bytes are a single message. */
-  readonly ends: readonly number[] | undefined;
-  /** Whether each message begins with the tag of its schema: see `schema_tag.ts`. */
-  readonly isTagged: boolean;
-}
+type Resolve = (sequenceNumber: number) => void;
+type Reject = (error: unknown) => void;
 
 /** How an operation ends. */
 export interface Settlement {
   /** With an append: its first sequence number. With a truncation: the first retained one. */
-  readonly resolve: (sequenceNumber: number) => void;
-  readonly reject: (error: unknown) => void;
+  readonly resolve: Resolve;
+  readonly reject: Reject;
 }
 
-/** Messages that get consecutive sequence numbers, all or none. */
+/**
+ * Messages that get consecutive sequence numbers, all or none: those of a batch, or of calls that
+ * came one after the other and asked for nothing special. An object for each of a hundred thousand
+ * such calls would cost more than encoding their messages.
+ */
 export interface AppendOperation extends Settlement {
   readonly type: "append";
-  readonly count: number;
-  readonly bytes: number;
+  count: number;
+  bytes: number;
+  /** When the first call was made. */
   readonly timeMs: number;
   readonly expectedSequenceNumber: number | undefined;
   /** Counts calls: which of two came first. */
@@ -57,6 +56,10 @@ export interface AppendOperation extends Settlement {
   unwatch: (() => void) | undefined;
   /** The number that the plan of the commit gives its first message. */
   firstSequenceNumber: number;
+  /** Whether calls with a message each may join it. */
+  readonly isOpen: boolean;
+  /** How those end that did: in arrays, which live longer at less cost than as many objects. */
+  joined: { readonly resolve: Resolve[]; readonly reject: Reject[] } | undefined;
 }
 
 /** What the appends of one journal have in common. */
@@ -99,6 +102,8 @@ export interface CommitPlan {
   readonly group: WriteGroup | undefined;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** Stands for every empty list: of most actors, most of the time, nothing waits. */
 const NOTHING: never[] = [];
 
@@ -108,10 +113,6 @@ export class ActorQueue {
   readonly actorId: string;
   /** The actor's key. */
   readonly key: Uint8Array;
-  /** The head as last seen, or `undefined` where it must be read. Another process may change it. */
-  head: Head | undefined;
-  /** The last call that came before the head was read. */
-  headReadAfter = 0;
   /** How many operations wait for room in this queue. */
   waitingForRoom = 0;
   /** Whether the next commit takes what waits here. */
@@ -121,6 +122,12 @@ export class ActorQueue {
 
   readonly #headKey: Uint8Array;
   readonly #arena: ByteArena;
+  /** The head as last seen, or `undefined` where it must be read. Another process may change it. */
+  #head: Head | undefined;
+  /** The last call that came before the head was read. */
+  #headReadAfter = 0;
+  /** The tail that belongs to the head; once a commit is planned, that which it will have. */
+  #tail: Tail | undefined;
   #operations: Operation[] = NOTHING;
   #frames: OpenFrame[] = NOTHING;
 
@@ -152,10 +159,42 @@ export class ActorQueue {
    * @param operation The append.
    * @param run Its messages.
    */
-  addAppend(operation: AppendOperation, { bytes, ends, isTagged }: PayloadRun): void {
-    if (ends) this.#addEntries(bytes, ends, operation.timeMs, isTagged);
-    else this.#addEntry(bytes, operation.timeMs, isTagged);
+  addAppend(operation: AppendOperation, run: PayloadRun): void {
+    this.#frames = framesBehind(this.#frames, run, operation.timeMs, this.#arena);
     this.#operations = withItem(this.#operations, operation);
+  }
+
+  /**
+   * The append that waits last, if a call of the same journal may join it.
+   *
+   * @param origin The journal.
+   * @returns The append, or `undefined`.
+   */
+  openAppend(origin: AppendOrigin): AppendOperation | undefined {
+    const last = this.#operations[this.#operations.length - 1];
+    return last?.type === "append" && last.isOpen && last.origin === origin ? last : undefined;
+  }
+
+  /**
+   * Adds a message to the append that waits last.
+   *
+   * @param append What {@linkcode ActorQueue.openAppend} returned.
+   * @param run The message, which is copied.
+   * @param timeMs When the call was made.
+   * @param settlement How the call ends.
+   */
+  extend(
+    append: AppendOperation,
+    run: PayloadRun,
+    timeMs: number,
+    { resolve, reject }: Settlement,
+  ): void {
+    this.#frames = framesBehind(this.#frames, run, timeMs, this.#arena);
+    append.count++;
+    append.bytes += run.payloadBytes;
+    append.joined ??= { resolve: [], reject: [] };
+    append.joined.resolve.push(resolve);
+    append.joined.reject.push(reject);
   }
 
   /**
@@ -180,18 +219,48 @@ export class ActorQueue {
   }
 
   /**
+   * The head has been read.
+   *
+   * @param head The head.
+   * @param arrival The last call that came before.
+   */
+  learnHead(head: StoredHead, arrival: number): void {
+    this.#head = head;
+    this.#headReadAfter = arrival;
+    this.#tail = head.tailSequenceNumber === head.nextSequenceNumber
+      ? undefined
+      : Tail.read(this.actorId, numberedKey(this.key, head.nextSequenceNumber - 1), head.tail);
+  }
+
+  /** The head may be another one than it was. */
+  forgetHead(): void {
+    this.#head = undefined;
+    this.#tail = undefined;
+  }
+
+  /**
+   * A plan has been carried out.
+   *
+   * @param plan The plan.
+   */
+  finish(plan: CommitPlan): void {
+    this.inFlight = false;
+    this.#head = plan.head;
+  }
+
+  /**
    * Whether the head must be read before a commit can be planned: it is not known, or a call that
    * came after it was read speaks of a journal that goes further, or less far. Without a write that
    * is conditional on the head, nobody would notice that another process has changed it.
    */
   needsHead(): boolean {
-    if (!this.head) return true;
-    let next = this.head.nextSequenceNumber;
+    if (!this.#head) return true;
+    let next = this.#head.nextSequenceNumber;
     for (const operation of this.#operations) {
       const contradictsHead = operation.type === "append"
         ? !isExpected(operation, next)
         : operation.before > next;
-      if (contradictsHead && operation.arrival > this.headReadAfter) return true;
+      if (contradictsHead && operation.arrival > this.#headReadAfter) return true;
       if (operation.type === "append" && !contradictsHead && operation.phase !== "cancelled") {
         next += operation.count;
       }
@@ -200,12 +269,14 @@ export class ActorQueue {
   }
 
   /**
-   * Takes out everything that waits, as the next commit's work.
+   * Takes out everything that waits, as the next commit's work. If that does not take effect, the
+   * head must be forgotten.
    *
-   * @param head The head as last seen.
-   * @returns The plan.
+   * @returns The plan, or `undefined` where the head is not known.
    */
-  plan(head: Head): CommitPlan {
+  plan(): CommitPlan | undefined {
+    const head = this.#head;
+    if (!head) return undefined;
     let next = head.nextSequenceNumber;
     let first = head.firstSequenceNumber;
     const dropped: Map<AppendOperation, PersistenceError | undefined> = new Map();
@@ -233,17 +304,19 @@ export class ActorQueue {
     if (next === head.nextSequenceNumber && first === head.firstSequenceNumber) {
       return { actor: this, operations, dropped, frames, head, group: undefined };
     }
+    const changes: Change[] = [];
+    const tailSequenceNumber = this.#placeFrames(frames, head, first === next, changes);
     const newHead = {
       version: (head.version ?? 0) + 1,
       nextSequenceNumber: next,
       firstSequenceNumber: first,
+      tailSequenceNumber,
     };
+    const tail = this.#tail?.seal(numberedKey(this.key, next - 1)) ?? NO_BYTES;
+    changes.push(putHead(this.#headKey, newHead, tail, this.#arena));
     const group = {
       conditions: [{ space: "heads" as const, key: this.#headKey, version: head.version }],
-      changes: [
-        ...this.#frameChanges(frames, head.nextSequenceNumber),
-        putHead(this.#headKey, newHead, this.#arena),
-      ],
+      changes,
       makesRoom: frames.length === 0,
     };
     return { actor: this, operations, dropped, frames, head: newHead, group };
@@ -285,52 +358,6 @@ export class ActorQueue {
     return undefined;
   }
 
-  /** Adds entries to the last frame, and to new ones where that is full. */
-  #addEntries(
-    bytes: Uint8Array,
-    ends: readonly number[],
-    timeMs: number,
-    isTagged: boolean,
-  ): void {
-    let start = 0;
-    for (let index = 0; index < ends.length;) {
-      const frame = this.#lastFrame(isTagged);
-      const count = frame?.countAccepted(ends, index, timeMs) ?? 0;
-      if (!frame || count === 0) {
-        const first = (ends[index] ?? start) - start;
-        const expectedBytes = Math.max(first, Math.min(bytes.length - start, FRAME_TARGET_BYTES));
-        this.#addFrame(expectedBytes, timeMs, isTagged);
-        continue;
-      }
-      index += count;
-      const end = ends[index - 1] ?? start;
-      frame.appendRun(bytes, start, end, count);
-      start = end;
-    }
-  }
-
-  /** Adds an entry to the last frame, or to a new one where that is full. */
-  #addEntry(payload: Uint8Array, timeMs: number, isTagged: boolean): void {
-    const last = this.#lastFrame(isTagged);
-    const frame = last?.accepts(payload.length, timeMs)
-      ? last
-      // Where one frame has been filled, the next one will be, too.
-      : this.#addFrame(Math.max(payload.length, last ? FRAME_TARGET_BYTES : 0), timeMs, isTagged);
-    frame.append(payload, 0, payload.length, timeMs);
-  }
-
-  /** The frame that entries may join: all of a frame have tags, or none has one. */
-  #lastFrame(isTagged: boolean): OpenFrame | undefined {
-    const last = this.#frames[this.#frames.length - 1];
-    return last?.isTagged === isTagged ? last : undefined;
-  }
-
-  #addFrame(expectedBytes: number, timeMs: number, isTagged: boolean): OpenFrame {
-    const frame = new OpenFrame(timeMs, expectedBytes, this.#arena, isTagged);
-    this.#frames = withItem(this.#frames, frame);
-    return frame;
-  }
-
   /** The frames anew: their entries are those of the operations, in the same order. */
   #framesWithout(dropped: ReadonlyMap<AppendOperation, unknown>): OpenFrame[] {
     const keeps: boolean[] = [];
@@ -339,23 +366,66 @@ export class ActorQueue {
       const isKept = !isAmong(dropped, operation);
       for (let left = operation.count; left > 0; left--) keeps.push(isKept);
     }
-    let first = 0;
-    const frames = this.#frames.map((frame) => {
-      const offset = first;
-      first += frame.count;
-      return frame.filter((index) => keeps[offset + index] === true);
-    });
-    return frames.filter((frame) => frame.count > 0);
+    return framesWith(this.#frames, keeps);
   }
 
-  #frameChanges(frames: readonly OpenFrame[], firstSequenceNumber: number): Change[] {
-    let next = firstSequenceNumber;
-    return frames.map((frame) => {
+  /**
+   * Finds new frames their place: in the tail, where there is room, or as records of their own, and
+   * then the tail before them becomes one, too. Where all has been truncated there is no tail, and
+   * the records will be removed with the others.
+   *
+   * @returns The sequence number at which the tail begins now.
+   */
+  #placeFrames(
+    frames: readonly OpenFrame[],
+    head: Head,
+    isTruncated: boolean,
+    changes: Change[],
+  ): number {
+    const last = frames[frames.length - 1];
+    let next = head.nextSequenceNumber;
+    if (isTruncated) this.#tail = undefined;
+    else if (!last || (frames.length === 1 && this.#tail?.add(last))) {
+      return head.tailSequenceNumber;
+    }
+    if (this.#tail) {
+      const key = numberedKey(this.key, next - 1);
+      changes.push(putFrame(key, this.#tail.seal(key)));
+    }
+    this.#tail = !isTruncated && last && Tail.takes(last) ? Tail.of(last) : undefined;
+    for (const frame of this.#tail ? frames.slice(0, -1) : frames) {
       next += frame.count;
       const key = numberedKey(this.key, next - 1);
-      return { type: "put", space: "entries", key, value: frame.seal(key), version: 0 };
-    });
+      changes.push(putFrame(key, frame.seal(key)));
+    }
+    return next;
   }
+}
+
+function putFrame(key: Uint8Array, value: Uint8Array): Change {
+  return { type: "put", space: "entries", key, value, version: 0 };
+}
+
+/**
+ * Tells the callers of an append what its messages have become.
+ *
+ * @param append The append, which has been carried out.
+ */
+export function resolveAppend({ resolve, joined, firstSequenceNumber }: AppendOperation): void {
+  resolve(firstSequenceNumber);
+  let next = firstSequenceNumber;
+  for (const resolveNext of joined?.resolve ?? NOTHING) resolveNext(++next);
+}
+
+/**
+ * Tells the callers of an append why it has not been carried out.
+ *
+ * @param append The append.
+ * @param error Why.
+ */
+export function rejectAppend({ reject, joined }: AppendOperation, error: unknown): void {
+  reject(error);
+  for (const rejectNext of joined?.reject ?? NOTHING) rejectNext(error);
 }
 
 function isExpected(operation: AppendOperation, next: number): boolean {
@@ -365,11 +435,4 @@ function isExpected(operation: AppendOperation, next: number): boolean {
 
 function isAmong(appends: ReadonlyMap<AppendOperation, unknown>, operation: Operation): boolean {
   return operation.type === "append" && appends.has(operation);
-}
-
-/** Adds to a list. Most have one item, for which a literal takes a tenth of what `push` reserves. */
-function withItem<Item>(list: Item[], item: Item): Item[] {
-  if (list.length === 0) return [item];
-  list.push(item);
-  return list;
 }

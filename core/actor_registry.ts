@@ -10,11 +10,21 @@ import { ByteArena } from "./byte_arena.ts";
 import { actorKey } from "./keys.ts";
 
 const MAX_IDLE_ACTORS = 10_000;
+/**
+ * How many are looked at for each one that is added: more than one, so that what had to be kept
+ * because it was busy is made up for, and few, so that adding one takes no time.
+ */
+const LOOKS_PER_ACTOR = 4;
 
 /** The actors that a commit queue knows. */
 export class ActorRegistry {
   readonly #actors = new Map<string, ActorQueue>();
   readonly #arena = new ByteArena();
+  /**
+   * Stands before the oldest one, as those before were removed. A new one each time would walk over
+   * what was deleted at the front.
+   */
+  #oldest = this.#actors.entries();
 
   /**
    * The queue of an actor.
@@ -27,7 +37,7 @@ export class ActorRegistry {
     const known = this.#actors.get(actorId);
     if (known) return known;
     const actor = new ActorQueue(actorId, actorKey(actorId, "access journal"), this.#arena);
-    if (this.#actors.size >= MAX_IDLE_ACTORS) this.#forgetOldest();
+    this.#forgetOldest();
     this.#actors.set(actorId, actor);
     return actor;
   }
@@ -46,12 +56,17 @@ export class ActorRegistry {
     return this.#actors.values();
   }
 
-  /** Forgets the actor that was added first, or gives it another round where it is busy. */
+  /** Forgets actors that were added first, and gives those that are busy another round. */
   #forgetOldest(): void {
-    for (const [actorId, actor] of this.#actors) {
+    for (let looks = LOOKS_PER_ACTOR; looks > 0 && this.#actors.size >= MAX_IDLE_ACTORS; looks--) {
+      const { done, value } = this.#oldest.next();
+      if (done) {
+        this.#oldest = this.#actors.entries();
+        continue;
+      }
+      const [actorId, actor] = value;
       this.#actors.delete(actorId);
       if (!actor.idle) this.#actors.set(actorId, actor);
-      return;
     }
   }
 }

@@ -5,9 +5,10 @@
  * @module
  */
 
-import type { ActorQueue, AppendOperation, Operation, PayloadRun } from "./actor_queue.ts";
+import type { ActorQueue, AppendOperation, Operation } from "./actor_queue.ts";
 import { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /** As many times the limits of what waits to be committed may wait for room. */
 const WAITING_FACTOR = 10;
@@ -101,6 +102,24 @@ export class Admission {
   enter(operation: Operation): boolean {
     if (this.crowded || !this.#hasRoomFor(operation)) return false;
     this.#count(operation);
+    return true;
+  }
+
+  /**
+   * Lets another message in, behind those of an operation that is in, if there is room and nobody
+   * waits.
+   *
+   * @param bytes How many bytes it has. They will leave with the operation.
+   * @returns Whether it is in.
+   */
+  enterInto(bytes: number): boolean {
+    const { maxPendingMessages, maxPendingBytes } = this.#limits;
+    if (this.crowded) return false;
+    if (this.#messages + 1 > maxPendingMessages || this.#bytes + bytes > maxPendingBytes) {
+      return false;
+    }
+    this.#messages++;
+    this.#bytes += bytes;
     return true;
   }
 

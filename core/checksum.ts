@@ -97,8 +97,14 @@ function rotate(word: number, bits: number): number {
  * @param key The key that the value stands under.
  * @param value The value.
  * @param start The offset from which on the value is covered.
+ * @param end The offset up to which it is covered. Default: the end of the value.
  * @returns The checksum: an integer from 0 to 2^32 - 1.
  */
-export function checksumOf(key: Uint8Array, value: Uint8Array, start: number): number {
-  return xxh32(value, start, value.length, xxh32(key, 0, key.length, 0));
+export function checksumOf(
+  key: Uint8Array,
+  value: Uint8Array,
+  start: number,
+  end: number = value.length,
+): number {
+  return xxh32(value, start, end, xxh32(key, 0, key.length, 0));
 }

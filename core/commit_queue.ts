@@ -8,26 +8,27 @@
  * @module
  */
 
-import { watchAbort } from "./abort_watch.ts";
 import type {
   ActorQueue,
   AppendOperation,
   AppendOrigin,
   CommitPlan,
   Operation,
-  PayloadRun,
   Settlement,
   TruncateOperation,
 } from "./actor_queue.ts";
 import { ActorRegistry } from "./actor_registry.ts";
 import { CommitTime } from "./adaptive_batching.ts";
 import { Admission, type AdmissionLimits, type Entrant, type PendingCounts } from "./admission.ts";
+import { Deferred } from "./deferred.ts";
 import { PersistenceError } from "./errors.ts";
-import { asPersistenceError, failureOf } from "./failure.ts";
+import { asPersistenceError } from "./failure.ts";
 import { loadHead } from "./head.ts";
 import type { AppendOptions } from "./journal.ts";
+import { Outcomes } from "./outcomes.ts";
 import { SubmissionPoint } from "./submission_point.ts";
 import { makesRoom, type Storage, type WriteGroup } from "./storage.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /**
  * The commit begins when no append has joined for this many microtasks: callers that were woken by
@@ -69,16 +70,15 @@ export class CommitQueue {
 
   readonly #storage: Storage;
   readonly #admission: Admission;
+  readonly #outcomes: Outcomes;
   readonly #actors = new ActorRegistry();
   readonly #submissionPoint = new SubmissionPoint(this.commitTime);
   #due: ActorQueue[] = [];
   #writes: PlainWrite[] = [];
   /** Counts calls, so that it can be told what came before what. */
   #arrivals = 0;
-  #unsettled = 0;
   #running = false;
   #fatal: PersistenceError | undefined;
-  #drained: (() => void)[] = [];
 
   /**
    * @param storage Where commits go.
@@ -87,6 +87,7 @@ export class CommitQueue {
   constructor(storage: Storage, limits: AdmissionLimits) {
     this.#storage = storage;
     this.#admission = new Admission(limits, (entrant) => this.#letIn(entrant));
+    this.#outcomes = new Outcomes(this.#admission, this.counts);
   }
 
   /** How many messages and bytes wait or are being committed, and how many wait for room. */
@@ -123,9 +124,9 @@ export class CommitQueue {
     options: AppendOptions,
     origin: AppendOrigin,
   ): Promise<number> {
-    return new Promise((resolve, reject) =>
-      this.startAppend(actorId, run, options, origin, { resolve, reject })
-    );
+    const deferred = new Deferred<number>();
+    this.startAppend(actorId, run, options, origin, deferred);
+    return deferred.promise;
   }
 
   /**
@@ -144,31 +145,43 @@ export class CommitQueue {
     run: PayloadRun,
     options: AppendOptions,
     origin: AppendOrigin,
-    { resolve, reject }: Settlement,
+    settlement: Settlement,
   ): void {
     const actor = this.#actors.get(actorId);
-    if (this.#fatal) return reject(this.#fatal);
+    if (this.#fatal) return settlement.reject(this.#fatal);
+    const timeMs = Math.max(0, Date.now());
+    this.#arrivals++;
+    origin.pending.messages += run.ends?.length ?? 1;
+    origin.pending.bytes += run.payloadBytes;
+    const isOrdinary = !run.ends && !origin.batchPolicy && !options.signal &&
+      options.expectedSequenceNumber === undefined;
+    const open = isOrdinary ? actor.openAppend(origin) : undefined;
+    if (open && this.#admission.enterInto(run.payloadBytes)) {
+      actor.extend(open, run, timeMs, settlement);
+      this.#submissionPoint.join(run.payloadBytes);
+      return;
+    }
     const operation: AppendOperation = {
       type: "append",
       count: run.ends?.length ?? 1,
       bytes: run.payloadBytes,
-      timeMs: Math.max(0, Date.now()),
+      timeMs,
       expectedSequenceNumber: options.expectedSequenceNumber,
-      arrival: ++this.#arrivals,
+      arrival: this.#arrivals,
       origin,
       call: origin.settlements.begin(),
       batch: undefined,
       phase: "waiting",
       unwatch: undefined,
       firstSequenceNumber: -1,
-      resolve,
-      reject,
+      isOpen: isOrdinary,
+      joined: undefined,
+      resolve: settlement.resolve,
+      reject: settlement.reject,
     };
-    origin.pending.messages += operation.count;
-    origin.pending.bytes += operation.bytes;
-    this.#unsettled++;
+    this.#outcomes.begin();
     // Before it enters, since it may be refused there, and then nothing must be left to take back.
-    if (options.signal) this.#cancelOnAbort(options.signal, actor, operation);
+    if (options.signal) this.#outcomes.cancelOnAbort(options.signal, actor, operation);
     this.#enter(actor, operation, run);
   }
 
@@ -192,7 +205,7 @@ export class CommitQueue {
         resolve,
         reject,
       };
-      this.#unsettled++;
+      this.#outcomes.begin();
       this.#enter(actor, operation, undefined);
     });
   }
@@ -206,7 +219,7 @@ export class CommitQueue {
   write(group: WriteGroup): Promise<boolean> {
     if (this.#fatal) return Promise.reject(this.#fatal);
     return new Promise((resolve, reject) => {
-      this.#unsettled++;
+      this.#outcomes.begin();
       this.#writes.push({ group, resolve, reject });
       this.#arrivals++;
       this.#run();
@@ -224,15 +237,15 @@ export class CommitQueue {
 
   /** Lets everything go out, and resolves when nothing waits any more, whether it failed or not. */
   drain(): Promise<void> {
-    if (this.#unsettled === 0) return Promise.resolve();
+    const drained = this.#outcomes.drained();
     this.#makeAllDue();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    return drained;
   }
 
   #enter(actor: ActorQueue, operation: Operation, run: PayloadRun | undefined): void {
     if (this.#admission.enter(operation)) return this.#join({ actor, operation, run });
     const refusal = this.#admission.wait({ actor, operation, run });
-    if (refusal) this.#reject(operation, refusal);
+    if (refusal) this.#outcomes.reject(operation, refusal);
     // What waits for more to come must not keep out what waits for room.
     else this.#makeAllDue();
   }
@@ -258,7 +271,7 @@ export class CommitQueue {
 
   /** Whether batches must not wait for more: they keep out what waits for room, or for the end. */
   get #mustHurry(): boolean {
-    return this.#admission.crowded || this.#drained.length > 0;
+    return this.#admission.crowded || this.#outcomes.isAwaited;
   }
 
   #makeDue(actor: ActorQueue): void {
@@ -312,7 +325,7 @@ export class CommitQueue {
     }
     // All plans at once, before anything ends and lets in what waits for room: what joins now would
     // be planned with a head that it has not been compared with.
-    const planned = due.map((actor) => actor.head && actor.plan(actor.head))
+    const planned = due.map((actor) => actor.plan())
       .filter((plan) => plan !== undefined);
     const plans = planned.map((plan) => this.#begin(plan)).filter((plan) => plan !== undefined);
     const writes = this.#writes;
@@ -328,12 +341,12 @@ export class CommitQueue {
       this.commitTime.observe(performance.now() - startedAtMs);
       this.counts.commits++;
       plans.forEach((plan, index) => {
-        if (applied[index]) this.#complete(plan);
+        if (applied[index]) this.#outcomes.complete(plan);
         else this.#planAnew(plan);
       });
       writes.forEach((write, index) => {
         write.resolve(applied[plans.length + index] === true);
-        this.#settled();
+        this.#outcomes.settled();
       });
     } catch (error) {
       if (groups.length > 1 && isFull(error)) await this.#commitOneByOne(plans, writes);
@@ -346,10 +359,19 @@ export class CommitQueue {
     plans: readonly PlanWithGroup[],
     writes: readonly PlainWrite[],
   ): Promise<void> {
-    for (const write of writes) await this.#commit([], [write]);
+    for (const write of writes) await this.#commitUnlessFatal([], [write]);
     const first = plans.filter(({ group }) => makesRoom(group));
     const others = plans.filter(({ group }) => !makesRoom(group));
-    for (const plan of [...first, ...others]) await this.#commit([plan], []);
+    for (const plan of [...first, ...others]) await this.#commitUnlessFatal([plan], []);
+  }
+
+  /** One of those before may have been the last that the storage takes. */
+  async #commitUnlessFatal(
+    plans: readonly PlanWithGroup[],
+    writes: readonly PlainWrite[],
+  ): Promise<void> {
+    if (this.#fatal) this.#failCommit(this.#fatal, plans, writes);
+    else await this.#commit(plans, writes);
   }
 
   async #loadHeads(stale: readonly ActorQueue[], failed: Set<ActorQueue>): Promise<void> {
@@ -361,11 +383,11 @@ export class CommitQueue {
   async #loadHead(actor: ActorQueue): Promise<boolean> {
     const arrivals = this.#arrivals;
     try {
-      actor.head = await loadHead(this.#storage, actor.actorId, actor.key);
-      actor.headReadAfter = arrivals;
+      const head = await loadHead(this.#storage, actor.actorId, actor.key);
+      actor.learnHead(head, arrivals);
       return true;
     } catch (error) {
-      actor.head = undefined;
+      actor.forgetHead();
       this.#failActor(actor, [], asPersistenceError(error));
       return false;
     }
@@ -375,46 +397,23 @@ export class CommitQueue {
   #begin(plan: CommitPlan): PlanWithGroup | undefined {
     const { actor, operations, dropped, group } = plan;
     for (const operation of operations) {
-      if (operation.type === "append") this.#leaveBatch(operation);
+      if (operation.type === "append") this.#outcomes.leaveBatch(operation);
     }
     if (group) actor.inFlight = true;
     for (const [operation, error] of dropped) {
-      this.#leaveBatch(operation);
+      this.#outcomes.leaveBatch(operation);
       this.#admission.leave(operation);
-      if (error) this.#reject(operation, error);
+      if (error) this.#outcomes.reject(operation, error);
     }
     if (group) return { ...plan, group };
-    this.#complete(plan);
+    this.#outcomes.complete(plan);
     return undefined;
-  }
-
-  #leaveBatch(operation: AppendOperation): void {
-    operation.batch?.policy.leave(operation.batch, operation.count, operation.bytes);
-    operation.batch = undefined;
-  }
-
-  #complete(plan: CommitPlan): void {
-    plan.actor.inFlight = false;
-    plan.actor.head = plan.head;
-    for (const operation of plan.operations) {
-      this.#admission.leave(operation);
-      if (operation.type === "append") {
-        this.counts.committedMessages += operation.count;
-        this.#noLongerPending(operation);
-        operation.resolve(operation.firstSequenceNumber);
-        operation.origin.settlements.succeed(operation.call);
-        operation.unwatch?.();
-      } else {
-        operation.resolve(plan.head.firstSequenceNumber);
-      }
-      this.#settled();
-    }
   }
 
   #planAnew(plan: CommitPlan): void {
     this.counts.conflicts++;
     plan.actor.inFlight = false;
-    plan.actor.head = undefined;
+    plan.actor.forgetHead();
     plan.actor.putBack(plan);
     this.#makeDue(plan.actor);
   }
@@ -422,15 +421,23 @@ export class CommitQueue {
   #fail(error: unknown, plans: readonly CommitPlan[], writes: readonly PlainWrite[]): void {
     this.counts.failedCommits++;
     const failure = asPersistenceError(error);
-    for (const plan of plans) {
-      plan.actor.inFlight = false;
-      plan.actor.head = undefined;
-      this.#failActor(plan.actor, plan.operations, failure);
-    }
-    this.#failWrites(writes, failure);
+    this.#failCommit(failure, plans, writes);
     if (failure.code === "REOPEN_REQUIRED" || failure.code === "CLOSED") {
       this.#failEverything(failure);
     }
+  }
+
+  #failCommit(
+    failure: PersistenceError,
+    plans: readonly CommitPlan[],
+    writes: readonly PlainWrite[],
+  ): void {
+    for (const plan of plans) {
+      plan.actor.inFlight = false;
+      plan.actor.forgetHead();
+      this.#failActor(plan.actor, plan.operations, failure);
+    }
+    this.#failWrites(writes, failure);
   }
 
   /** Nothing can be committed any more: all that waits is told so, and all that comes. */
@@ -443,71 +450,17 @@ export class CommitQueue {
   #failWrites(writes: readonly PlainWrite[], failure: PersistenceError): void {
     for (const write of writes) {
       write.reject(failure);
-      this.#settled();
+      this.#outcomes.settled();
     }
   }
 
-  /**
-   * Rejects, in order, what was being committed for an actor and everything behind it: were that
-   * committed later, messages would have overtaken the lost ones.
-   */
+  /** What makes room is tried once more, without what there is no room for. */
   #failActor(actor: ActorQueue, inFlight: readonly Operation[], failure: PersistenceError): void {
-    const waiting = actor.takeAll();
-    const outside = this.#admission.withdrawAll(actor);
-    for (const operation of [...inFlight, ...waiting]) {
-      this.#admission.leave(operation);
-      if (operation.type === "append") {
-        this.#leaveBatch(operation);
-        if (operation.phase === "cancelled") continue;
-      }
-      this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
-    }
-    for (const operation of outside) {
-      this.#reject(operation, failureOf(attemptOf(operation), actor.actorId, failure));
-    }
-  }
-
-  /**
-   * Until its commit begins, an append can be taken back: then its message is certainly not in the
-   * journal. From then on the abort has no effect, and the promise tells what became of it.
-   */
-  #cancelOnAbort(signal: AbortSignal, actor: ActorQueue, operation: AppendOperation): void {
-    operation.unwatch = watchAbort(signal, () => {
-      if (operation.phase !== "waiting") return;
-      this.#admission.withdraw(actor, operation);
-      operation.phase = "cancelled";
-      this.#leaveBatch(operation);
-      this.#reject(operation, signal.reason);
-    });
-  }
-
-  #reject(operation: Operation, error: unknown): void {
-    if (operation.type === "append") this.#noLongerPending(operation);
-    operation.reject(error);
-    if (operation.type === "append") {
-      operation.origin.settlements.fail(operation.call, error);
-      operation.unwatch?.();
-    }
-    this.#settled();
-  }
-
-  #noLongerPending({ origin, count, bytes }: AppendOperation): void {
-    origin.pending.messages -= count;
-    origin.pending.bytes -= bytes;
-  }
-
-  #settled(): void {
-    this.#unsettled--;
-    if (this.#unsettled > 0) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
+    if (this.#outcomes.failActor(actor, inFlight, failure)) this.#makeDue(actor);
   }
 }
 
 type PlanWithGroup = CommitPlan & { readonly group: WriteGroup };
-
-function attemptOf(operation: Operation): string {
-  return operation.type === "append" ? "append to" : "truncate";
-}
 
 function isFull(error: unknown): boolean {
   return error instanceof PersistenceError && error.code === "STORAGE_FULL";

@@ -26,10 +26,9 @@
  * @module
  */
 
-import type { ByteArena } from "./byte_arena.ts";
 import { PersistenceError } from "./errors.ts";
 import { readUint32, readUint53, sequenceNumberOf, writeUint32, writeUint53 } from "./keys.ts";
-import { RECORD_HEADER_BYTES, sealRecord, verifyRecord } from "./record.ts";
+import { RECORD_HEADER_BYTES, recordVersion, sealRecord, verifyRecord } from "./record.ts";
 
 const PLAIN_VERSION = 1;
 const TAGGED_VERSION = 2;
@@ -51,31 +50,65 @@ export const FRAME_TARGET_BYTES = 32_700;
 /** A frame takes at most this many entries. */
 export const FRAME_MAX_ENTRIES = 4_096;
 
+/** Where frames are made. */
+export interface FrameMemory {
+  /**
+   * Provides memory.
+   *
+   * @param length How many bytes.
+   * @returns The memory: zeros, and nobody else's.
+   */
+  allocate(length: number): Uint8Array;
+}
+
 /** A frame that is being filled. */
 export class OpenFrame {
   /** How many entries it holds. */
   count = 0;
+  /** The time of its first entry, in milliseconds since 1970. */
+  readonly baseTimeMs: number;
   /** Whether its payloads begin with the tags of their schemas. */
   readonly isTagged: boolean;
 
-  readonly #baseTimeMs: number;
-  readonly #arena: ByteArena;
+  readonly #memory: FrameMemory;
   #bytes: Uint8Array;
   #length = ENTRIES_OFFSET;
 
   /**
    * @param baseTimeMs The time of its first entry, in milliseconds since 1970.
    * @param expectedBytes About how many bytes its entries will have, at the least.
-   * @param arena Where it is made.
+   * @param memory Where it is made.
    * @param isTagged Whether its payloads begin with the tags of their schemas.
    */
-  constructor(baseTimeMs: number, expectedBytes: number, arena: ByteArena, isTagged = false) {
+  constructor(baseTimeMs: number, expectedBytes: number, memory: FrameMemory, isTagged = false) {
     this.isTagged = isTagged;
-    this.#baseTimeMs = baseTimeMs;
-    this.#arena = arena;
-    this.#bytes = arena.allocate(
+    this.baseTimeMs = baseTimeMs;
+    this.#memory = memory;
+    this.#bytes = memory.allocate(
       Math.max(INITIAL_CAPACITY_BYTES, ENTRIES_OFFSET + 2 * MAX_VARINT_BYTES + expectedBytes),
     );
+  }
+
+  /**
+   * A frame that goes on where a record ends.
+   *
+   * @param record The record, which has been verified.
+   * @param memory Where the frame is made.
+   * @returns The frame.
+   */
+  static of(record: Uint8Array, memory: FrameMemory): OpenFrame {
+    const baseTimeMs = readUint53(record, BASE_TIME_OFFSET, "little-endian");
+    const isTagged = recordVersion(record) === TAGGED_VERSION;
+    const frame = new OpenFrame(baseTimeMs, record.length, memory, isTagged);
+    frame.#bytes.set(record);
+    frame.#length = record.length;
+    frame.count = readUint32(record, COUNT_OFFSET, "little-endian");
+    return frame;
+  }
+
+  /** How long its record is. */
+  get byteLength(): number {
+    return this.#length;
   }
 
   /**
@@ -87,7 +120,7 @@ export class OpenFrame {
    */
   accepts(payloadBytes: number, timeMs: number): boolean {
     if (this.count === 0) return true;
-    const timeOffset = timeMs - this.#baseTimeMs;
+    const timeOffset = timeMs - this.baseTimeMs;
     return this.#length + payloadBytes <= FRAME_TARGET_BYTES &&
       this.count < FRAME_MAX_ENTRIES &&
       timeOffset >= 0 && timeOffset < MAX_TIME_OFFSET_MS;
@@ -96,18 +129,15 @@ export class OpenFrame {
   /**
    * Appends an entry that the frame accepts.
    *
-   * @param source Where its payload is copied from.
-   * @param start The offset of the payload's first byte.
-   * @param end The offset behind its last byte.
+   * @param payload Its payload, which is copied.
    * @param timeMs Its time, in milliseconds since 1970.
    */
-  append(source: Uint8Array, start: number, end: number, timeMs: number): void {
-    const payloadBytes = end - start;
-    this.#reserve(2 * MAX_VARINT_BYTES + payloadBytes);
-    const afterTime = writeVarint(this.#bytes, this.#length, timeMs - this.#baseTimeMs);
-    const payloadStart = writeVarint(this.#bytes, afterTime, payloadBytes);
-    copyBytes(source, start, end, this.#bytes, payloadStart);
-    this.#length = payloadStart + payloadBytes;
+  append(payload: Uint8Array, timeMs: number): void {
+    this.#reserve(2 * MAX_VARINT_BYTES + payload.length);
+    const afterTime = writeVarint(this.#bytes, this.#length, timeMs - this.baseTimeMs);
+    const payloadStart = writeVarint(this.#bytes, afterTime, payload.length);
+    this.#bytes.set(payload, payloadStart);
+    this.#length = payloadStart + payload.length;
     this.count++;
   }
 
@@ -120,7 +150,7 @@ export class OpenFrame {
    * @returns The number: 0 where the frame is full, or of another time.
    */
   countAccepted(ends: readonly number[], first: number, timeMs: number): number {
-    if (timeMs !== this.#baseTimeMs) return 0;
+    if (timeMs !== this.baseTimeMs) return 0;
     const start = first === 0 ? 0 : ends[first - 1] ?? 0;
     const most = Math.min(ends.length - first, FRAME_MAX_ENTRIES - this.count);
     let count = this.count === 0 ? 1 : 0;
@@ -145,13 +175,49 @@ export class OpenFrame {
   }
 
   /**
+   * Whether the entries of another frame may join.
+   *
+   * @param other The other frame.
+   * @param maxBytes How long the record may become.
+   * @returns False where that is too much, where one has tags and the other has not, or where the
+   *   clock was set back or far forward.
+   */
+  acceptsFrame(other: OpenFrame, maxBytes: number): boolean {
+    const shiftMs = other.baseTimeMs - this.baseTimeMs;
+    const longerTimes = shiftMs === 0 ? 0 : (MAX_VARINT_BYTES - 1) * other.count;
+    return other.isTagged === this.isTagged && shiftMs >= 0 && shiftMs < MAX_TIME_OFFSET_MS &&
+      this.count + other.count <= FRAME_MAX_ENTRIES &&
+      this.#length + other.#length - ENTRIES_OFFSET + longerTimes <= maxBytes;
+  }
+
+  /**
+   * Appends the entries of another frame, which this one accepts.
+   *
+   * @param other The other frame.
+   */
+  appendFrame(other: OpenFrame): void {
+    const shiftMs = other.baseTimeMs - this.baseTimeMs;
+    if (shiftMs === 0) {
+      return this.appendRun(other.#bytes, ENTRIES_OFFSET, other.#length, other.count);
+    }
+    const cursor = { bytes: other.#bytes, offset: ENTRIES_OFFSET };
+    while (cursor.offset < other.#length) {
+      const timeMs = other.baseTimeMs + readVarint(cursor);
+      const payloadBytes = readVarint(cursor);
+      const start = cursor.offset;
+      cursor.offset += payloadBytes;
+      this.append(other.#bytes.subarray(start, cursor.offset), timeMs);
+    }
+  }
+
+  /**
    * A new frame with some of the entries of this one.
    *
    * @param keeps Whether the entry with this index is among them.
    * @returns The new frame.
    */
   filter(keeps: (index: number) => boolean): OpenFrame {
-    const copy = new OpenFrame(this.#baseTimeMs, this.#length, this.#arena, this.isTagged);
+    const copy = new OpenFrame(this.baseTimeMs, this.#length, this.#memory, this.isTagged);
     const cursor = { bytes: this.#bytes, offset: ENTRIES_OFFSET };
     for (let index = 0; index < this.count; index++) {
       const start = cursor.offset;
@@ -159,7 +225,7 @@ export class OpenFrame {
       const payloadBytes = readVarint(cursor);
       cursor.offset += payloadBytes;
       if (!keeps(index)) continue;
-      copyBytes(this.#bytes, start, cursor.offset, copy.#bytes, copy.#length);
+      copy.#bytes.set(this.#bytes.subarray(start, cursor.offset), copy.#length);
       copy.#length += cursor.offset - start;
       copy.count++;
     }
@@ -175,7 +241,7 @@ export class OpenFrame {
   seal(key: Uint8Array): Uint8Array {
     const record = this.#bytes.subarray(0, this.#length);
     writeUint32(record, COUNT_OFFSET, this.count, "little-endian");
-    writeUint53(record, BASE_TIME_OFFSET, this.#baseTimeMs, "little-endian");
+    writeUint53(record, BASE_TIME_OFFSET, this.baseTimeMs, "little-endian");
     sealRecord(key, record, this.isTagged ? TAGGED_VERSION : PLAIN_VERSION);
     return record;
   }
@@ -183,7 +249,7 @@ export class OpenFrame {
   #reserve(additionalBytes: number): void {
     const needed = this.#length + additionalBytes;
     if (needed <= this.#bytes.length) return;
-    const grown = this.#arena.allocate(Math.max(needed, 2 * this.#bytes.length));
+    const grown = this.#memory.allocate(Math.max(needed, 2 * this.#bytes.length));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
@@ -203,7 +269,7 @@ export const MAX_ENTRY_HEADER_BYTES: number = 1 + MAX_VARINT_BYTES;
 export function writeEntry(bytes: Uint8Array, offset: number, payload: Uint8Array): number {
   const afterTime = writeVarint(bytes, offset, 0);
   const payloadStart = writeVarint(bytes, afterTime, payload.length);
-  copyBytes(payload, 0, payload.length, bytes, payloadStart);
+  bytes.set(payload, payloadStart);
   return payloadStart + payload.length;
 }
 
@@ -334,19 +400,4 @@ function readVarint(cursor: { readonly bytes: Uint8Array; offset: number }): num
     if (byte < 0x80) return value;
   }
   return NaN;
-}
-
-/** A loop beats `subarray` and `set` for the few dozen bytes that most messages have. */
-function copyBytes(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  if (end - start > 128) {
-    target.set(source.subarray(start, end), offset);
-    return;
-  }
-  for (let index = start; index < end; index++) target[offset++] = source[index] ?? 0;
 }

@@ -6,7 +6,7 @@
 
 import { PersistenceError } from "./errors.ts";
 import { FrameCursor, openFrame, type StoredFrame } from "./frame.ts";
-import { loadHead } from "./head.ts";
+import { loadHead, type StoredHead } from "./head.ts";
 import type { JournalEntry } from "./journal.ts";
 import { numberedKey, numberedKeysEnd } from "./keys.ts";
 import type { Payloads } from "./payloads.ts";
@@ -131,9 +131,19 @@ export class JournalReader {
     let remaining = bounds.limit;
     let pageBytes = FIRST_PAGE_BYTES;
     while (next <= last && remaining > 0) {
+      if (next >= head.tailSequenceNumber) {
+        yield this.#readTail<Message>(
+          actorId,
+          key,
+          head,
+          next,
+          Math.min(last, next + remaining - 1),
+        );
+        return;
+      }
       const page = await this.#readPage<Message>(actorId, key, {
         from: next,
-        to: last,
+        to: Math.min(last, head.tailSequenceNumber - 1),
         limit: remaining,
         maxBytes: pageBytes,
         insideFrame: next === begin,
@@ -150,6 +160,19 @@ export class JournalReader {
       remaining -= page.length;
       pageBytes = Math.min(2 * pageBytes, MAX_PAGE_BYTES);
     }
+  }
+
+  /** The entries that stand in the head. */
+  #readTail<Message>(
+    actorId: string,
+    key: Uint8Array,
+    { tail, tailSequenceNumber, nextSequenceNumber }: StoredHead,
+    from: number,
+    to: number,
+  ): EntryPage<Message> {
+    const frame = openFrame(actorId, numberedKey(key, nextSequenceNumber - 1), tail);
+    if (frame.firstSequenceNumber !== tailSequenceNumber) throw misplaced(actorId, from);
+    return new EntryPage(this.#payloads, [{ frame, from, to }]);
   }
 
   /** One page of entries from a sequence number on; empty where that one is not there. */
@@ -186,12 +209,16 @@ export class JournalReader {
   async #truncatedTo(actorId: string, key: Uint8Array, missing: number): Promise<number> {
     const { firstSequenceNumber } = await loadHead(this.#storage, actorId, key);
     if (firstSequenceNumber > missing) return firstSequenceNumber;
-    throw new PersistenceError(
-      "CORRUPT",
-      `Cannot read journal of actor "${actorId}": the entry at ${missing} is not where it should be`,
-      { actorId, sequenceNumber: missing },
-    );
+    throw misplaced(actorId, missing);
   }
+}
+
+function misplaced(actorId: string, missing: number): PersistenceError {
+  return new PersistenceError(
+    "CORRUPT",
+    `Cannot read journal of actor "${actorId}": the entry at ${missing} is not where it should be`,
+    { actorId, sequenceNumber: missing },
+  );
 }
 
 function truncatedMeanwhile(actorId: string, missing: number, first: number): PersistenceError {

@@ -6,9 +6,10 @@
  */
 
 import { watchAbort } from "./abort_watch.ts";
-import type { PayloadRun, Settlement } from "./actor_queue.ts";
+import type { Settlement } from "./actor_queue.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { EntryPage } from "./journal_reader.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /** How much one stream has under way before it says that it is full. */
 export interface StreamWindow {

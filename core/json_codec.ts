@@ -55,11 +55,21 @@ export class JsonCodec implements Codec {
    *
    * @param bytes Exactly the bytes of one value.
    * @returns The value.
-   * @throws {Error} where the bytes are no JSON in UTF-8.
+   * @throws {Error} where the bytes are no JSON in UTF-8, or a property is named `__proto__`.
    */
   decode(bytes: Uint8Array): unknown {
-    return JSON.parse(this.#textDecoder.decode(bytes));
+    const text = this.#textDecoder.decode(bytes);
+    // No encoder of ours writes such a name, and who copies its object would change a prototype.
+    return MAY_NAME_PROTO.test(text) ? JSON.parse(text, refuseProto) : JSON.parse(text);
   }
+}
+
+/** The name, or one of its characters escaped, which `JSON.stringify` never does. */
+const MAY_NAME_PROTO = /__proto__|\\u00(?:5f|6f|7[024])/i;
+
+function refuseProto(name: string, value: unknown): unknown {
+  if (name === "__proto__") throw new Error('a property is named "__proto__"');
+  return value;
 }
 
 class JsonWalk extends ValueWalk {

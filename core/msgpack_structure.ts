@@ -42,7 +42,7 @@ class StructureCheck {
     const token = this.#bytes[start] ?? 0;
     const next = start + 1;
     if (token < 0x80 || token >= 0xe0) return next;
-    if (token >= 0xa0 && token < 0xc0) return this.#skip(next, token & 0x1f, limit);
+    if (token >= 0xa0 && token < 0xc0) return this.#text(next, token & 0x1f, limit);
     if (token < 0x90) return this.#map(next, token & 0x0f, limit, depth);
     if (token < 0xa0) return this.#array(next, token & 0x0f, limit, depth);
     switch (token) {
@@ -65,11 +65,11 @@ class StructureCheck {
       case 0xd3: // int 64
         return this.#skip(next, 8, limit);
       case 0xd9: // str 8
-        return this.#skip(next + 1, this.#uint(next, 1, limit), limit);
+        return this.#text(next + 1, this.#uint(next, 1, limit), limit);
       case 0xda: // str 16
-        return this.#skip(next + 2, this.#uint(next, 2, limit), limit);
+        return this.#text(next + 2, this.#uint(next, 2, limit), limit);
       case 0xdb: // str 32
-        return this.#skip(next + 4, this.#uint(next, 4, limit), limit);
+        return this.#text(next + 4, this.#uint(next, 4, limit), limit);
       case 0xdc: // array 16
         return this.#array(next + 2, this.#uint(next, 2, limit), limit, depth);
       case 0xdd: // array 32
@@ -133,7 +133,11 @@ class StructureCheck {
 
   #isProto(start: number, end: number): boolean {
     if (end - start !== PROTO.length) return false;
-    return PROTO.every((byte, index) => this.#bytes[start + index] === byte);
+    // A loop, since ordinary names have this length, too, and a callback takes several times as long.
+    for (let index = 0; index < PROTO.length; index++) {
+      if (this.#bytes[start + index] !== PROTO[index]) return false;
+    }
+    return true;
   }
 
   #extension(typeOffset: number, length: number, limit: number, depth: number): number {
@@ -155,6 +159,19 @@ class StructureCheck {
       value = value * 256 + (this.#bytes[offset + index] ?? 0);
     }
     return value;
+  }
+
+  /** A library that reads a cut character to its end goes on at another place than this check. */
+  #text(start: number, length: number, limit: number): number {
+    const end = this.#skip(start, length, limit);
+    if (this.#isCut(start, end)) throw new Error(`the text before byte ${end} ends in a character`);
+    return end;
+  }
+
+  /** Whether one of the last bytes begins a character that is longer than what is left. */
+  #isCut(start: number, end: number): boolean {
+    const byteAt = (offset: number) => offset < start ? 0 : this.#bytes[offset] ?? 0;
+    return byteAt(end - 1) >= 0xc0 || byteAt(end - 2) >= 0xe0 || byteAt(end - 3) >= 0xf0;
   }
 
   #skip(start: number, length: number, limit: number): number {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ActorQueue, AppendOrigin, PayloadRun, Settlement } from "./actor_queue.ts";
+import type { ActorQueue, AppendOrigin, Settlement } from "./actor_queue.ts";
 import { checkInteger, checkOptions, checkSequenceNumber, checkSignal } from "./arguments.ts";
 import { type BatchLimits, BatchPolicy } from "./batch_policy.ts";
 import type { CommitQueue } from "./commit_queue.ts";
@@ -26,6 +26,7 @@ import type { MessageEncoder } from "./message_encoder.ts";
 import { Replay } from "./replay.ts";
 import { Settlements } from "./settlements.ts";
 import type { Truncation } from "./truncation.ts";
+import type { PayloadRun } from "./waiting_frames.ts";
 
 /** What journals of one provider share. */
 export interface JournalServices {
@@ -105,7 +106,7 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
     if (messages.length === 0) return [];
     const run = this.#services.encoder.encodeBatch(actorId, messages);
     const first = await this.#services.queue.append(actorId, run, options, this.#origin);
-    return run.ends.map((_, index) => first + index);
+    return consecutive(first, run.ends.length);
   }
 
   /** See {@linkcode MessageJournal.readFrom}. */
@@ -314,6 +315,12 @@ export class BatchingJournal<Message> extends QueuedJournal<Message>
     this.#policy.release();
     await this.settlements.succeeded();
   }
+}
+
+function consecutive(first: number, count: number): number[] {
+  const numbers: number[] = [];
+  for (let number = first; number < first + count; number++) numbers.push(number);
+  return numbers;
 }
 
 function checkBounds(actorId: string, from: number, options: ReadOptions): ReadBounds {

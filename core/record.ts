@@ -28,10 +28,26 @@ const CHECKSUM_BYTES = 4;
  * @param key The key that the record will stand under.
  * @param record The record, its first {@linkcode RECORD_HEADER_BYTES} bytes free.
  * @param version The version of the record's format: an integer from 1 to 255.
+ * @param end Where that which the envelope covers ends. Default: with the record.
  */
-export function sealRecord(key: Uint8Array, record: Uint8Array, version: number): void {
+export function sealRecord(
+  key: Uint8Array,
+  record: Uint8Array,
+  version: number,
+  end: number = record.length,
+): void {
   record[CHECKSUM_BYTES] = version;
-  writeUint32(record, 0, checksumOf(key, record, CHECKSUM_BYTES), "little-endian");
+  writeUint32(record, 0, checksumOf(key, record, CHECKSUM_BYTES, end), "little-endian");
+}
+
+/**
+ * What a record says of its version, before it is verified.
+ *
+ * @param record The record.
+ * @returns The version, or `undefined` where the record is too short to have one.
+ */
+export function recordVersion(record: Uint8Array): number | undefined {
+  return record[CHECKSUM_BYTES];
 }
 
 /**
@@ -42,6 +58,7 @@ export function sealRecord(key: Uint8Array, record: Uint8Array, version: number)
  * @param newestVersion The newest version of the format that the caller reads, and all before it.
  * @param subject What the record is, for the error's message: `journal of actor "x"`.
  * @param details The actor and sequence number, for the error.
+ * @param end Where that which the envelope covers ends. Default: with the record.
  * @returns The version of its format.
  * @throws {PersistenceError} `CORRUPT` where the checksum does not fit; `UNSUPPORTED_FORMAT` where
  *   the record is sound but of another version.
@@ -52,6 +69,7 @@ export function verifyRecord(
   newestVersion: number,
   subject: string,
   details: PersistenceErrorDetails,
+  end: number = record.length,
 ): number {
   if (record.length < RECORD_HEADER_BYTES) {
     throw new PersistenceError(
@@ -60,14 +78,14 @@ export function verifyRecord(
       details,
     );
   }
-  if (readUint32(record, 0, "little-endian") !== checksumOf(key, record, CHECKSUM_BYTES)) {
+  if (readUint32(record, 0, "little-endian") !== checksumOf(key, record, CHECKSUM_BYTES, end)) {
     throw new PersistenceError(
       "CORRUPT",
       `Cannot read ${subject}: the checksum does not fit`,
       details,
     );
   }
-  const found = record[CHECKSUM_BYTES] ?? 0;
+  const found = recordVersion(record) ?? 0;
   if (found === 0 || found > newestVersion) {
     const readable = newestVersion === 1 ? "1" : `1 to ${newestVersion}`;
     throw new PersistenceError(

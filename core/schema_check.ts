@@ -60,6 +60,7 @@ export function checkSchema<Value>(
     ? checkTypes(schema, operation)
     : new Map([[schema.name, checkType(schema, "schema", operation)]]);
   if (unversioned !== undefined && typeof unversioned !== "function") {
+    checkObject(unversioned, "schema.unversioned", operation);
     checkKnown(unversioned, types, operation);
   }
   if (onUnknown !== undefined) checkFunction(onUnknown, "schema.onUnknown", operation);

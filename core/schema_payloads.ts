@@ -6,6 +6,7 @@
  */
 
 import { isActorEntry, mapActorEntry } from "./actor_entry.ts";
+import { describeType } from "./arguments.ts";
 import type { Codec } from "./codec.ts";
 import { PersistenceError } from "./errors.ts";
 import {
@@ -88,24 +89,31 @@ export class SchemaPayloads<Value> implements Payloads {
 
   /** See {@linkcode Payloads.decode}. */
   decode(payload: StoredPayload): unknown {
-    this.#decodedSchema = undefined;
-    if (!payload.isTagged) {
-      const stored = decodeValue(this.#codec, payload, this.#kind);
-      return mapActorEntry(stored, (value) => this.#fromUnversioned(value, payload));
-    }
-    const tagBytes = this.#tagLength(payload);
-    const readable = this.#readable.get(payload.bytes, payload.payloadStart, tagBytes);
-    const schema = readable?.schema ?? readTag(payload, this.#kind);
-    this.#decodedSchema = schema;
+    const tagBytes = payload.isTagged ? this.#tagLength(payload) : 0;
     const stored = decodeValue(this.#codec, payload, this.#kind, tagBytes);
-    if (schema.name === ACTOR_SCHEMA.name) return stored;
-    return mapActorEntry(
-      stored,
-      (value) =>
-        readable
-          ? this.#toCurrent(readable.type, schema.version, value, payload)
-          : this.#replaceUnknown(schema, value, payload),
-    );
+    const readable = payload.isTagged
+      ? this.#readable.get(payload.bytes, payload.payloadStart, tagBytes)
+      : undefined;
+    const schema = payload.isTagged ? readable?.schema ?? readTag(payload, this.#kind) : undefined;
+    const value = isActorEntry(stored)
+      ? mapActorEntry(stored, (content) => this.#bring(content, schema, readable, payload))
+      : this.#bring(stored, schema, readable, payload);
+    // Last, for the user's code before may have read something else.
+    this.#decodedSchema = schema;
+    return value;
+  }
+
+  /** Brings what was stored as a schema to the current version of its type. */
+  #bring(
+    value: unknown,
+    schema: SchemaVersion | undefined,
+    readable: ReadableVersion | undefined,
+    payload: StoredPayload,
+  ): unknown {
+    if (!schema) return this.#fromUnversioned(value, payload);
+    return readable
+      ? this.#toCurrent(readable.type, schema.version, value, payload)
+      : this.#replaceUnknown(schema, value, payload);
   }
 
   #addType(type: CheckedType): void {
@@ -137,7 +145,7 @@ export class SchemaPayloads<Value> implements Payloads {
     }
     const type = typeof name === "string" ? this.#schema.types.get(name) : undefined;
     if (type) return type;
-    const found = typeof name === "string" ? `"${name}"` : String(name);
+    const found = typeof name === "string" ? `"${name}"` : describeType(name);
     throw fail("UNKNOWN_SCHEMA", `is of type ${found}, which the schema does not have`);
   }
 

@@ -51,7 +51,7 @@ export class SubmissionPoint {
   get isReached(): boolean {
     if (this.#waitingBytes < MIN_OVERLAP_BYTES) return false;
     const fillMs = (this.#waitingBytes + this.#submittedBytes) * this.#fillMsPerByte;
-    return 2 * this.#waitingBytes >= this.#submittedBytes && fillMs > this.#commitMs;
+    return 1.5 * this.#waitingBytes >= this.#submittedBytes && fillMs > this.#commitMs;
   }
 
   /** The callers are being waited for. */

@@ -38,6 +38,9 @@ export function validate(
   if (isPromise(result)) {
     return { cause: new TypeError("the validator is asynchronous, but must answer at once") };
   }
+  if (typeof result !== "object" || result === null) {
+    return { cause: new TypeError("the validator has given no result") };
+  }
   return result.issues ? { issues: result.issues } : undefined;
 }
 

@@ -73,7 +73,7 @@ export abstract class ValueWalk {
   lower(value: unknown, depth = 0): unknown {
     switch (typeof value) {
       case "string":
-        this.#weight += value.length;
+        this.#addWeight(value.length);
         return isOrdinaryText(value) ? value : this.lowerSpecial(value, depth);
       case "number":
         return isOrdinaryNumber(value) ? value : this.lowerSpecial(value, depth);

@@ -9,6 +9,7 @@ import { ensureInstalled, npm } from "./setup.js";
 
 const directory = join(root, "bench");
 const main = join(directory, "main.ts");
+const profilerOptions = ["--cpu-prof", "--cpu-prof-dir", "DIRECTORY"];
 
 /** @typedef {() => Promise<[string, ...string[]]>} CommandLine */
 
@@ -22,6 +23,17 @@ export const runtimes = {
   deno: async () => {
     const config = join(root, "deno.json");
     return [executableOf(await deno()), "run", "-A", "--no-check", "--config", config, main];
+  },
+};
+
+/** The same with the runtime's own profiler, which writes to DIRECTORY. @type {typeof runtimes} */
+export const profilers = {
+  node: async () => [executableOf(await newestNode()), ...profilerOptions],
+  bun: async () => [executableOf(await bun()), ...profilerOptions],
+  deno: async () => {
+    const config = join(root, "deno.json");
+    const options = ["run", "-A", "--no-check", "--config", config];
+    return [executableOf(await deno()), ...options, ...profilerOptions];
   },
 };
 

@@ -7,7 +7,16 @@ import { root, run } from "./process.js";
 import { ensureInstalled, tool } from "./setup.js";
 
 const dist = join(root, "dist");
-const sources = ["mod.ts", "core", "adapters", "tests", "examples", "package-lock.json"];
+const sources = [
+  "mod.ts",
+  "core",
+  "adapters",
+  "tests",
+  "examples",
+  "scripts",
+  "bench",
+  "package-lock.json",
+];
 const configurations = ["tsconfig.json", "tsconfig.build.json"];
 
 /** Makes dist/ anew. */

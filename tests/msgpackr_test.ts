@@ -100,6 +100,17 @@ test("MsgpackrCodec: forged bytes are an error, and the next ones are decoded", 
   }
 });
 
+test("MsgpackrCodec: a text that is cut within a character does not lead it to bytes of another kind", () => {
+  // It would take the byte behind the text for the rest of the character, and then the float64 for
+  // an array of 67 million, or for an object.
+  const array = "92" + "a1df" + "cb" + "dd04000000" + "000000";
+  const object = "92" + "a1df" + "cb" + "81a16101" + "c0c0c0c0";
+  for (const hex of [array, object]) {
+    const bytes = Uint8Array.from(hex.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
+    assert.throws(() => codec.decode(bytes), { message: /ends in a character/ });
+  }
+});
+
 test("MsgpackrCodec: decoding leaves nothing on the caller's bytes", () => {
   const bytes = codec.encode({ a: 1 }).slice();
   codec.decode(bytes);

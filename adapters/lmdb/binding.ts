@@ -8,6 +8,7 @@
 
 import { PersistenceError } from "../../core/errors.ts";
 import type { Space } from "../../core/storage.ts";
+import { assertHandlesLeft } from "./files.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 
 /** An entry of a database with versions. */
@@ -48,7 +49,13 @@ export interface LmdbDatabase {
   getEntry(key: Uint8Array): LmdbEntry | undefined;
   getRange(range: LmdbRange): Iterable<{ key: Uint8Array } & LmdbEntry>;
   getKeys(range: LmdbRange): Iterable<{ key: Uint8Array; version?: number }>;
-  put(key: Uint8Array, value: Uint8Array, version: number): Promise<boolean>;
+  /** With `ifVersion` only where the key has this version, or is absent where that is null. */
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    version: number,
+    ifVersion?: number | null,
+  ): Promise<boolean>;
   remove(key: Uint8Array): Promise<boolean>;
   ifVersion(key: Uint8Array, version: number, changes: () => void): Promise<boolean>;
   ifNoExists(key: Uint8Array, changes: () => void): Promise<boolean>;
@@ -84,6 +91,15 @@ const DURABLE_SETTINGS = {
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 
 /**
+ * Loads `lmdb`, with its native part.
+ *
+ * @returns The package.
+ */
+export function loadLmdb(): Promise<typeof import("lmdb")> {
+  return import("lmdb");
+}
+
+/**
  * Opens an environment. `lmdb` is loaded only now, so that on Deno missing permissions can be named
  * before its native part fails for want of them.
  *
@@ -94,7 +110,8 @@ const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;
 export async function openBinding(options: Required<LmdbEnvironmentOptions>): Promise<LmdbBinding> {
   let root: LmdbRoot | undefined;
   try {
-    const { open } = await import("lmdb");
+    const { open } = await loadLmdb();
+    assertHandlesLeft(options.path);
     // Only the part that we use is described, by types of our own.
     root = open({
       ...DURABLE_SETTINGS,

@@ -6,10 +6,13 @@
 
 import { join } from "node:path";
 import { PersistenceError } from "../../core/errors.ts";
-import { openBinding } from "./binding.ts";
+import { loadLmdb, openBinding } from "./binding.ts";
+import { createDataFile } from "./creation.ts";
 import { checkDataFile } from "./data_file.ts";
 import {
   checkFiles,
+  checkPlaces,
+  codeOf,
   DATA_FILE,
   prepareDirectory,
   syncDirectories,
@@ -20,6 +23,7 @@ import {
   type LmdbDurability,
   type LmdbEnvironmentOptions,
 } from "./options.ts";
+import { CommitSlot, whileNobodyCommits } from "./opening_gate.ts";
 import { SharedEnvironment } from "./shared_environment.ts";
 
 /** What all in this process who have a path open must agree on. */
@@ -164,6 +168,8 @@ async function openEnvironment(
   changedDirectories: readonly string[],
 ): Promise<SharedEnvironment> {
   assertReservable(options);
+  await checkPlaces(options.path);
+  if (!options.readOnly) await createDataFile(options);
   await checkFiles(options.path, options.readOnly);
   if (options.verifyOnOpen) {
     await translatingFileErrors(
@@ -171,7 +177,7 @@ async function openEnvironment(
       () => checkDataFile(join(options.path, DATA_FILE)),
     );
   }
-  const shared = new SharedEnvironment(options, await openBinding(options));
+  const shared = await translatingFileErrors(options.path, () => openApart(options));
   try {
     await translatingFileErrors(options.path, () => syncDirectories(changedDirectories));
   } catch (error) {
@@ -180,6 +186,29 @@ async function openEnvironment(
   }
   environments.set(options.path, shared);
   return shared;
+}
+
+/** Opens it while no other process commits: LMDB would undo that. */
+async function openApart(options: Required<LmdbEnvironmentOptions>): Promise<SharedEnvironment> {
+  const { path, readOnly, commitTimeoutMs } = options;
+  // It takes a while: not when others wait. Where it fails, opening tells why.
+  await loadLmdb().catch(() => {});
+  const open = async () => {
+    const slot = readOnly ? undefined : new CommitSlot(path, commitTimeoutMs);
+    try {
+      return new SharedEnvironment(options, await openBinding(options), slot);
+    } catch (error) {
+      slot?.close();
+      throw error;
+    }
+  };
+  try {
+    return await whileNobodyCommits(path, commitTimeoutMs, open);
+  } catch (error) {
+    // On a read-only file system nobody commits.
+    if (readOnly && codeOf(error) === "EROFS") return await open();
+    throw error;
+  }
 }
 
 function assertReservable({ path, mapSize }: Required<LmdbEnvironmentOptions>): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Stats } from "node:fs";
+import { closeSync, openSync, type Stats } from "node:fs";
 import { mkdir, open, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
@@ -17,8 +17,13 @@ const LOCK_FILE = "lock.mdb";
 const PRIVATE_DIRECTORY = 0o700;
 /** What LMDB creates its files with. */
 const FILE_MODE = 0o664;
-/** Windows knows no flush of a directory: its file systems journal their entries. */
-const canBeFlushed = process.platform !== "win32";
+/**
+ * Windows neither opens nor flushes directories: its file systems journal their entries. Nor does it
+ * limit the handles of a process to a number that is ever reached.
+ */
+const canOpenDirectories = process.platform !== "win32";
+/** LMDB opens three files; other threads of this process may open some at the same time. */
+const NEEDED_HANDLES = 8;
 const REFUSED = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /** The directory of an environment. */
@@ -53,6 +58,34 @@ export function prepareDirectory(path: string, create: boolean): Promise<Environ
       path: await realpath(absolute),
       changed: isNew ? [absolute, ...created.map((directory) => dirname(directory))] : [],
     };
+  });
+}
+
+/**
+ * Whether an environment has a data file.
+ *
+ * @param path The directory.
+ * @returns Whether it has.
+ * @throws {PersistenceError} `OPEN_FAILED` where something that is no file has the name of one.
+ */
+export async function hasDataFile(path: string): Promise<boolean> {
+  const data = await statsOf(join(path, DATA_FILE));
+  assertFile(path, DATA_FILE, data);
+  assertFile(path, LOCK_FILE, await statsOf(join(path, LOCK_FILE)));
+  return data !== undefined;
+}
+
+/**
+ * Makes sure that nothing else stands where the files of LMDB belong, before any is created.
+ *
+ * @param path The directory.
+ * @throws {PersistenceError} `OPEN_FAILED` where something there is no file, `PERMISSION_DENIED`.
+ */
+export function checkPlaces(path: string): Promise<void> {
+  return translatingFileErrors(path, async () => {
+    for (const name of [DATA_FILE, LOCK_FILE]) {
+      assertFile(path, name, await statsOf(join(path, name)));
+    }
   });
 }
 
@@ -110,12 +143,29 @@ export async function translatingFileErrors<Result>(
 }
 
 /**
+ * Makes sure that LMDB can open its files without running out of file handles, for which it crashes
+ * the process. It is over when this returns, so that nothing of this thread comes in between.
+ *
+ * @param path The directory of the environment.
+ * @throws {Error} The file system's own error, such as EMFILE.
+ */
+export function assertHandlesLeft(path: string): void {
+  if (!canOpenDirectories) return;
+  const handles: number[] = [];
+  try {
+    while (handles.length < NEEDED_HANDLES) handles.push(openSync(path, "r"));
+  } finally {
+    for (const handle of handles) closeSync(handle);
+  }
+}
+
+/**
  * Flushes directories, so that files that were created in them survive a power loss.
  *
  * @param directories Their paths.
  */
 export async function syncDirectories(directories: readonly string[]): Promise<void> {
-  if (!canBeFlushed) return;
+  if (!canOpenDirectories) return;
   for (const directory of directories) {
     const handle = await open(directory, "r");
     try {
@@ -146,7 +196,7 @@ async function createMissing(path: string): Promise<string[]> {
 async function createDirectory(path: string): Promise<string[]> {
   try {
     // It must be flushed afterwards: better to find out before anything is created that it cannot.
-    if (canBeFlushed) await tryToOpen(dirname(path), "r");
+    if (canOpenDirectories) await tryToOpen(dirname(path), "r");
     await mkdir(path, PRIVATE_DIRECTORY);
     return [path];
   } catch (error) {
@@ -215,7 +265,13 @@ function asOpenError(path: string, cause: unknown): PersistenceError {
   );
 }
 
-function codeOf(error: unknown): string | undefined {
+/**
+ * The code of an error of the file system.
+ *
+ * @param error The error.
+ * @returns The code, such as `"ENOENT"`, or `undefined` where it has none.
+ */
+export function codeOf(error: unknown): string | undefined {
   const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
   return isCoded ? String(error.code) : undefined;
 }

@@ -37,8 +37,9 @@ export interface LmdbEnvironmentOptions {
   /** How many readers may be active at once, over all processes: 1 to 65,535. Default: 126. */
   maxReaders?: number;
   /**
-   * Opens an existing database for reading only. Readers stand in `lock.mdb`, so it must be possible
-   * to write to that file, unless the file system is read-only. Default: false.
+   * Opens an existing database for reading only. Readers stand in `lock.mdb`, and keep commits of
+   * other processes apart from their opening by a file of their own, so it must be possible to write
+   * to that file and to the directory, unless the file system is read-only. Default: false.
    */
   readOnly?: boolean;
   /** What an acknowledged write survives. Default: `"full"`. */

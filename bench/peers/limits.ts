@@ -21,6 +21,29 @@ export function encodingAlone(
   };
 }
 
+/** Encodes each message, and makes a promise for each that is resolved when all are there. */
+export function encodingWithPromises(
+  context: Context,
+  bytes: MessageBytes,
+): Contestant {
+  const next = circulate(context.messages(bytes));
+  return {
+    name: "encoding and a promise each",
+    async run(operations) {
+      let total = 0;
+      const promises: Promise<number>[] = [];
+      const resolves: ((value: number) => void)[] = [];
+      for (let index = 0; index < operations; index++) {
+        total += context.codec.encode(next()).length;
+        promises.push(new Promise((resolve) => resolves.push(resolve)));
+      }
+      resolves.forEach((resolve, index) => resolve(index));
+      await Promise.all(promises);
+      if (total === 0) throw new Error("Nothing was encoded");
+    },
+  };
+}
+
 /** Decodes each message from memory. */
 export function decodingAlone(
   context: Context,

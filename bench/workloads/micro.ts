@@ -13,7 +13,10 @@ import type { Workload } from "./workload.ts";
 
 /** The part of the package `mitata` that is used. */
 interface MitataModule {
-  measure(work: () => unknown, options: { min_cpu_time: number }): Promise<{ p50: number }>;
+  measure(
+    work: () => unknown,
+    options: { min_cpu_time: number },
+  ): Promise<{ p50: number }>;
   do_not_optimize(value: unknown): void;
 }
 
@@ -36,7 +39,9 @@ export const micro: Workload = {
     if (mitata === undefined) return [];
     const comparisons: Comparison[] = [];
     for (const part of [...codecParts(context), ...frameParts(context)]) {
-      comparisons.push(await measurePart(mitata, part, context.quick ? 1e8 : 5e8));
+      comparisons.push(
+        await measurePart(mitata, part, context.quick ? 1e8 : 5e8),
+      );
     }
     return comparisons;
   },
@@ -48,25 +53,34 @@ async function measurePart(
   nanoseconds: number,
 ): Promise<Comparison> {
   const measureOne = async (work: () => unknown): Promise<number> => {
-    const { p50 } = await measure(() => do_not_optimize(work()), { min_cpu_time: nanoseconds });
+    const { p50 } = await measure(() => do_not_optimize(work()), {
+      min_cpu_time: nanoseconds,
+    });
     return p50;
   };
   const own = await measureOne(ours);
   const theirs: Record<string, number> = {};
-  for (const [name, work] of Object.entries(others)) theirs[name] = await measureOne(work);
+  for (const [name, work] of Object.entries(others)) {
+    theirs[name] = await measureOne(work);
+  }
   return {
     workload,
     title,
     unit: "ns (p50)",
     ours: own,
     others: theirs,
-    ratios: Object.fromEntries(Object.entries(theirs).map(([name, time]) => [name, own / time])),
+    ratios: Object.fromEntries(
+      Object.entries(theirs).map(([name, time]) => [name, own / time]),
+    ),
     targets: [],
   };
 }
 
 function codecParts(context: Context): Part[] {
-  const codecs: Record<string, Codec> = { msgpackr: new MsgpackrCodec(), JSON: new JsonCodec() };
+  const codecs: Record<string, Codec> = {
+    msgpackr: new MsgpackrCodec(),
+    JSON: new JsonCodec(),
+  };
   const pool = context.messages(120);
   const encoding = (codec: Codec): () => unknown => {
     const next = circulate(pool);
@@ -77,7 +91,9 @@ function codecParts(context: Context): Part[] {
     return () => codec.decode(next());
   };
   const others = (work: (codec: Codec) => () => unknown): Part["others"] =>
-    Object.fromEntries(Object.entries(codecs).map(([name, codec]) => [name, work(codec)]));
+    Object.fromEntries(
+      Object.entries(codecs).map(([name, codec]) => [name, work(codec)]),
+    );
   return [
     {
       workload: "micro-encode",
@@ -95,17 +111,24 @@ function codecParts(context: Context): Part[] {
 }
 
 function frameParts(context: Context): Part[] {
-  const payloads = encodeAll(context.codec, context.messages(120)).slice(0, FRAME_ENTRIES);
+  const payloads = encodeAll(context.codec, context.messages(120)).slice(
+    0,
+    FRAME_ENTRIES,
+  );
   const actor = actorKey(ACTOR_ID, "measure");
   const key = numberedKey(actor, FRAME_ENTRIES - 1);
   const seal = (): Uint8Array => {
     const frame = new OpenFrame(FRAME_TIME, 0, new ByteArena());
-    for (const payload of payloads) frame.append(payload, 0, payload.length, FRAME_TIME);
+    for (const payload of payloads) frame.append(payload, FRAME_TIME);
     return frame.seal(key);
   };
   const record = seal().slice();
   const walk = (): number => {
-    const cursor = new FrameCursor(openFrame(ACTOR_ID, key, record), 0, Infinity);
+    const cursor = new FrameCursor(
+      openFrame(ACTOR_ID, key, record),
+      0,
+      Infinity,
+    );
     let bytes = 0;
     while (cursor.advance()) bytes += cursor.payloadEnd - cursor.payloadStart;
     return bytes;
@@ -145,7 +168,10 @@ async function loadMitata(context: Context): Promise<MitataModule | undefined> {
     const specifier: string = "mitata";
     return await import(specifier);
   } catch (error) {
-    context.tellUnavailable("mitata", error instanceof Error ? error.message : String(error));
+    context.tellUnavailable(
+      "mitata",
+      error instanceof Error ? error.message : String(error),
+    );
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { compare } from "../comparison.ts";
 import { type Contestant, measureRates } from "../measure.ts";
 import { circulate, type Message } from "../messages.ts";
-import { encodingAlone } from "../peers/limits.ts";
+import { encodingAlone, encodingWithPromises } from "../peers/limits.ts";
 import { OurStore } from "../peers/ours.ts";
 import { RawLmdbStore } from "../peers/raw_lmdb.ts";
 import { SqliteStore } from "../peers/sqlite.ts";
@@ -29,6 +29,7 @@ export const unawaited: Workload = {
     const pool = context.messages(120);
     const others = [
       encodingAlone(context, 120),
+      encodingWithPromises(context, 120),
       inTurns(sqlite.name, sqlite, pool),
       inTurns(lmdb.name, lmdb, pool),
     ];

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { test } from "node:test";
+import "./faults.js";
+import { compareTables } from "../faults_readme.js";
 import { root, run } from "../process.js";
 import { deno } from "../runtimes.js";
 import { tool } from "../setup.js";
@@ -39,6 +41,11 @@ test("package.json and deno.json say the same", () => {
 test("the changelog starts with this version or with what is not released", () => {
   const first = /^## \[?([^\]\s]+)/m.exec(readText("CHANGELOG.md"))?.[1];
   assert.ok(first === "Unreleased" || first === readJson("package.json").version, first);
+});
+
+test("README quotes the table of the fault rig's result as it is", () => {
+  const { wanted, actual } = compareTables();
+  assert.equal(actual, wanted);
 });
 
 test("core imports only itself and its codec's package, and knows no runtime", () => {

@@ -180,6 +180,7 @@ function describeConflicts(options: ConformanceOptions): void {
     for (const answer of await Promise.all(answers)) {
       assert.deepEqual(answer, amounts.slice(0, answer.length));
     }
+    await Promise.all(texts);
     const lines = (await storedOf(one, "b")).map((line) => (line as { text: string }).text);
     assert.equal(new Set(lines).size, 40);
     for (const text of await Promise.all(texts)) {

@@ -69,6 +69,28 @@ export function describeFailure(options: ConformanceOptions, kind: JournalKind):
   });
 
   check(
+    "where a storage is full, a truncation passes, though appends around it are refused",
+    async (
+      journal,
+      storage,
+    ) => {
+      await journal.appendBatch("a", ["0", "1", "2"]);
+      storage.failCommit = (groups) =>
+        valueBytes(groups) > 1_000 ? failure("STORAGE_FULL") : undefined;
+      const outcomes = outcomesOf([
+        journal.append("a", "large".repeat(1_000)),
+        journal.truncateBefore("a", 1),
+        journal.append("a", "small, but behind it"),
+        journal.truncateBefore("a", 2),
+      ]);
+      assert.deepEqual(await outcomes, ["STORAGE_FULL", undefined, "STORAGE_FULL", undefined]);
+      assert.deepEqual(await messagesOf(journal, "a"), ["2"]);
+      storage.failCommit = () => undefined;
+      assert.equal(await journal.append("a", "3"), 3);
+    },
+  );
+
+  check(
     "an error of another kind is STORAGE_FAILED with that error as cause",
     async (journal, storage) => {
       const cause = new Error("disk on fire");

@@ -46,6 +46,27 @@ export const BATCHED: JournalKind = {
     }),
 };
 
+/** So large that an entry of it has no room in the tail of a journal. */
+const HEAVY_BYTES = 2_000;
+
+/**
+ * A codec for numbers, of which some become large. A frame with such a one is a record of its own;
+ * what is smaller may stand in the head of the journal.
+ *
+ * @param heavy The numbers that become large.
+ */
+export function heavyCodec(heavy: readonly number[]): Codec {
+  return {
+    name: "heavy",
+    encode: (value) => {
+      const bytes = new Uint8Array(heavy.includes(Number(value)) ? HEAVY_BYTES : 1);
+      bytes[0] = Number(value);
+      return bytes;
+    },
+    decode: (bytes) => bytes[0],
+  };
+}
+
 /** What a case about a journal may use. */
 export interface JournalScene {
   readonly provider: PersistenceProvider;

@@ -122,7 +122,7 @@ export class RandomCalls {
   }
 
   #append(journal: MessageJournal<unknown>, actorId: string): void {
-    const message = `message ${this.#messages++}`;
+    const message = this.#nextMessage();
     const expected = this.#expectation(actorId);
     const some = expected === undefined ? {} : { expectedSequenceNumber: expected };
     this.#expect(
@@ -132,7 +132,7 @@ export class RandomCalls {
   }
 
   #appendBatch(journal: MessageJournal<unknown>, actorId: string): void {
-    const messages = range(1, this.#random.below(10)).map(() => `message ${this.#messages++}`);
+    const messages = range(1, this.#random.below(10)).map(() => this.#nextMessage());
     const expected = this.#expectation(actorId);
     const some = expected === undefined ? {} : { expectedSequenceNumber: expected };
     this.#expect(
@@ -147,6 +147,12 @@ export class RandomCalls {
       journal.truncateBefore(actorId, before),
       this.#model.truncateBefore(actorId, before),
     );
+  }
+
+  /** Some are too long for the tail of a journal, so that others become records of their own. */
+  #nextMessage(): string {
+    const message = `message ${this.#messages++}`;
+    return this.#random.below(4) === 0 ? message.padEnd(this.#random.below(1_500), ".") : message;
   }
 
   #expect(call: Promise<unknown>, outcome: unknown): void {

@@ -5,6 +5,7 @@ import {
   describeClosing,
 } from "./journal_argument_cases.ts";
 import { describeDamage } from "./journal_damage_cases.ts";
+import { describeTailDamage } from "./tail_damage_cases.ts";
 import { describeKeyDamage } from "./key_damage_cases.ts";
 import { describeAbort, describeExpectation } from "./journal_expectation_cases.ts";
 import { describeFailure } from "./journal_failure_cases.ts";
@@ -52,6 +53,7 @@ import type { ConformanceOptions } from "./types.ts";
 export function describeJournal(options: ConformanceOptions): void {
   describeJournalKind(options, PLAIN);
   describeDamage(options);
+  describeTailDamage(options);
   describeKeyDamage(options);
 }
 

@@ -3,9 +3,12 @@ import { compareBytes } from "../../core/keys.ts";
 import { PersistenceProvider } from "../../core/provider.ts";
 import type { Space, Storage, StoredEntry } from "../../core/storage.ts";
 import { assertFails, casesOf, range, withStorage } from "./fixture.ts";
-import { messagesOf, numbersOf, replayedOf } from "./journal_fixture.ts";
+import { heavyCodec, messagesOf, numbersOf, replayedOf } from "./journal_fixture.ts";
 import { commit, EVERYTHING, put, remove } from "./storage_fixture.ts";
 import type { ConformanceOptions, StorageFactory } from "./types.ts";
+
+/** With it, each message is a record of its own. */
+const CODEC = heavyCodec([0, 1, 2]);
 
 /** A function that is called while a record stands under a damaged key. */
 type WhileDamaged = (provider: PersistenceProvider) => Promise<void>;
@@ -27,7 +30,7 @@ export function describeKeyDamage(options: ConformanceOptions): void {
           await assertFails(() => journal.getHighestSequenceNumber(actorId), "CORRUPT", damage);
           await assertFails(() => journal.readFrom(actorId, 0), "CORRUPT", damage);
           await assertFails(() => replayedOf(journal, 0, {}, actorId), "CORRUPT", damage);
-          await assertFails(() => journal.append(actorId, "x"), "CORRUPT", damage);
+          await assertFails(() => journal.append(actorId, 2), "CORRUPT", damage);
           await assertFails(() => journal.truncateBefore(actorId, 1), "CORRUPT", damage);
         }
       });
@@ -75,7 +78,7 @@ type Run = (storage: Storage, provider: PersistenceProvider) => Promise<void>;
 /** Runs with four actors, of which "b" and "d" have truncated all their entries. */
 function withActors(factory: StorageFactory, run: Run): Promise<void> {
   return withStorage(factory, async (storage) => {
-    await using provider = await PersistenceProvider.openOn(storage);
+    await using provider = await PersistenceProvider.openOn(storage, { codec: CODEC });
     const journal = provider.createMessageJournal<unknown>();
     for (const actorId of ["a", "b", "c", "d"]) {
       await journal.append(actorId, 0);
@@ -107,7 +110,7 @@ async function whileDamaged(
     const { value, version } = record;
     await commit(storage, remove(record.key, space), put(key, value, { space, version }));
     // It is not closed: that would close the storage.
-    await run(await PersistenceProvider.openOn(storage));
+    await run(await PersistenceProvider.openOn(storage, { codec: CODEC }));
     await commit(storage, remove(key, space), put(record.key, value, { space, version }));
   }
 }

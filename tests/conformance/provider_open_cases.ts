@@ -156,7 +156,7 @@ export function describeCodec(options: ConformanceOptions): void {
     await snapshots.saveSnapshot("a", "state", 2);
     assert.deepEqual(await messagesOf(journal), ["abc", "", "xyz"]);
     assert.equal((await snapshots.getLatestSnapshot("a"))?.state, "state");
-    const [frame] = await storage.scan("entries", EVERYTHING);
-    assert.ok(new TextDecoder().decode(frame?.value).includes("cba"));
+    const [head] = await storage.scan("heads", EVERYTHING);
+    assert.ok(new TextDecoder().decode(head?.value).includes("cba"));
   });
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { HEAD_BYTES_BEFORE_TAIL } from "../../core/head.ts";
 import { PersistenceProvider, type ProviderOptions } from "../../core/provider.ts";
 import { sealRecord } from "../../core/record.ts";
-import { SPACES, type StoredEntry } from "../../core/storage.ts";
+import { type Space, SPACES, type StoredEntry } from "../../core/storage.ts";
 import { assertFails, casesOf, outcomesOf, range, withPlace } from "./fixture.ts";
 import { asciiCodec, messagesOf, replayedOf } from "./journal_fixture.ts";
 import { JournalModel, RandomCalls } from "./journal_model.ts";
@@ -323,13 +324,17 @@ function describeStoreReopen(options: ConformanceOptions): void {
       `data of a newer format in "${space}" is UNSUPPORTED_FORMAT, not CORRUPT`,
       async (place) => {
         const first = await open(place);
-        await first.createMessageJournal().append("a", "x");
+        // So long that it is a record of its own.
+        await first.createMessageJournal().append("a", "x".repeat(2_000));
         await save(first.createSnapshotStore(), [0]);
         await first.close();
         const storage = await place.openStorage();
         const [entry] = await storage.scan(space, EVERYTHING);
         assert.ok(entry);
-        await commit(storage, put(entry.key, newer(entry), { space, version: entry.version }));
+        await commit(
+          storage,
+          put(entry.key, newer(entry, space), { space, version: entry.version }),
+        );
         await storage.close();
 
         if (space === "meta") {
@@ -360,9 +365,9 @@ function describeStoreReopen(options: ConformanceOptions): void {
 }
 
 /** A record with a version of its format that is yet to come, and otherwise sound. */
-function newer({ key, value }: StoredEntry): Uint8Array {
+function newer({ key, value }: StoredEntry, space: Space): Uint8Array {
   const record = value.slice();
-  sealRecord(key, record, 255);
+  sealRecord(key, record, 255, space === "heads" ? HEAD_BYTES_BEFORE_TAIL : record.length);
   return record;
 }
 

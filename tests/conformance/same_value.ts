@@ -14,7 +14,8 @@ export function assertSameValue(actual: unknown, expected: unknown, name: string
   assert.ok(isSameValue(actual, expected), `${name} did not come back as it went in`);
 }
 
-function isSameValue(actual: unknown, expected: unknown): boolean {
+/** Whether they are of the same kinds, with the same contents in the same order. */
+export function isSameValue(actual: unknown, expected: unknown): boolean {
   if (typeof actual !== "object" || actual === null) return Object.is(actual, expected);
   if (typeof expected !== "object" || expected === null) return false;
   if (Object.getPrototypeOf(actual) !== Object.getPrototypeOf(expected)) return false;

@@ -42,6 +42,7 @@ const BAD_SCHEMAS: readonly [string, unknown, "type" | "range"][] = [
     { ...note, version: 4, upcasters: { 1: identity, 3: identity } },
     "range",
   ],
+  ["unversioned that is null", { ...note, unversioned: null }, "type"],
   ["unversioned of another type", { ...note, unversioned: { name: "x", version: 1 } }, "range"],
   [
     "unversioned of a version that cannot be read",

@@ -40,6 +40,11 @@ export type CartEventV2 = ItemAddedV2 | ItemRemoved;
 /** What happened to it in the first one. */
 export type CartEventV1 = ItemAddedV1 | ItemRemoved;
 
+/** An event of today. */
+export const ADDED: ItemAdded = { type: "item added", sku: "ink", quantity: 2, cents: 350 };
+/** Another one. */
+export const REMOVED: ItemRemoved = { type: "item removed", sku: "ink" };
+
 /** From version 1 to 2. */
 export function addQuantity(event: ItemAddedV1): ItemAddedV2 {
   return { ...event, quantity: 1 };

@@ -1,13 +1,10 @@
 import { BATCHED, PLAIN } from "./journal_fixture.ts";
 import { describeSchemaActors } from "./schema_actor_cases.ts";
 import { describeSchemaArguments } from "./schema_argument_cases.ts";
-import {
-  describeMessageValidation,
-  describeUnknown,
-  describeUpcasting,
-} from "./schema_journal_cases.ts";
+import { describeUnknown, describeUpcasting } from "./schema_journal_cases.ts";
 import { describeSnapshotSchema } from "./schema_snapshot_cases.ts";
 import { describeStoredGenerations } from "./schema_stored_cases.ts";
+import { describeMessageValidation } from "./schema_validation_cases.ts";
 import type { ConformanceOptions } from "./types.ts";
 
 /**

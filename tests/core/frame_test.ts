@@ -32,7 +32,7 @@ const entries = fc.array(
 
 function frameOf(list: readonly Entry[]): OpenFrame {
   const frame = new OpenFrame(list[0]?.timeMs ?? 0, 0, new ByteArena());
-  for (const { payload, timeMs } of list) frame.append(payload, 0, payload.length, timeMs);
+  for (const { payload, timeMs } of list) frame.append(payload, timeMs);
   return frame;
 }
 
@@ -69,7 +69,7 @@ test("a frame can be sealed again for another place", () => {
 
 test("a frame with only some of the entries has just those", () => {
   const frame = new OpenFrame(10, 0, new ByteArena());
-  for (let index = 0; index < 6; index++) frame.append(new Uint8Array([index]), 0, 1, 10 + index);
+  for (let index = 0; index < 6; index++) frame.append(new Uint8Array([index]), 10 + index);
   const key = numberedKey(actor, 2);
   const kept = frame.filter((index) => index % 2 === 1);
   assert.deepEqual(readAll(key, kept.seal(key)).map((entry) => [entry.payload[0], entry.timeMs]), [
@@ -87,7 +87,7 @@ test("a run joins frames like its entries one by one would", () => {
       const one = new OpenFrame(5, 0, new ByteArena());
       const other = new OpenFrame(5, 0, new ByteArena());
       const count = other.countAccepted(run.ends, 0, 5);
-      for (const payload of payloads.slice(0, count)) one.append(payload, 0, payload.length, 5);
+      for (const payload of payloads.slice(0, count)) one.append(payload, 5);
       other.appendRun(run.bytes, 0, run.ends[count - 1] ?? 0, count);
       const key = numberedKey(actor, count - 1);
       assert.ok(count > 0);
@@ -114,20 +114,20 @@ test("a frame takes no more than its limits allow, but any first entry", () => {
   const large = new Uint8Array(3 * FRAME_TARGET_BYTES);
   const frame = new OpenFrame(1_000, 0, new ByteArena());
   assert.ok(frame.accepts(large.length, 1_000));
-  frame.append(large, 0, large.length, 1_000);
+  frame.append(large, 1_000);
   assert.ok(!frame.accepts(1, 1_000));
 
   const counted = new OpenFrame(1_000, 0, new ByteArena());
   for (let count = 0; count < FRAME_MAX_ENTRIES; count++) {
     assert.ok(counted.accepts(0, 1_000));
-    counted.append(large, 0, 0, 1_000);
+    counted.append(new Uint8Array(0), 1_000);
   }
   assert.ok(!counted.accepts(0, 1_000));
 });
 
 test("a frame takes no entry from a clock that was set back or far forward", () => {
   const frame = new OpenFrame(1_000, 0, new ByteArena());
-  frame.append(new Uint8Array(1), 0, 1, 1_000);
+  frame.append(new Uint8Array(1), 1_000);
   assert.ok(frame.accepts(1, 1_000));
   assert.ok(!frame.accepts(1, 999));
   assert.ok(frame.accepts(1, 1_000 + 2 ** 31 - 1));
@@ -154,7 +154,7 @@ test("a frame says whether its payloads have tags, also after others were taken 
   const key = numberedKey(actor, 1);
   for (const isTagged of [false, true]) {
     const frame = new OpenFrame(1, 0, new ByteArena(), isTagged);
-    for (const byte of [1, 2]) frame.append(Uint8Array.of(byte), 0, 1, 1);
+    for (const byte of [1, 2]) frame.append(Uint8Array.of(byte), 1);
     assert.equal(openFrame("actor", key, frame.seal(key)).isTagged, isTagged);
     const rest = frame.filter((index) => index === 1).seal(key);
     assert.equal(openFrame("actor", key, rest).isTagged, isTagged);

@@ -76,3 +76,24 @@ test("JsonCodec: bytes that are no JSON in UTF-8 are an error", () => {
     assert.throws(() => codec.decode(bytes), Error, String(bytes));
   }
 });
+
+test("JsonCodec: a property that is named __proto__ is an error, however it is written", () => {
+  const decode = (text: string) => codec.decode(new TextEncoder().encode(text));
+  const names = [
+    "__proto__",
+    "\\u005f_proto__",
+    "__prot\\u006F__",
+    "\\u005F\\u005f\\u0070roto\\u005f_",
+  ];
+  for (const name of names) {
+    for (
+      const text of [`{"${name}":1}`, `[{"a":[{ "${name}" : {"x":1}}]}]`, `{"\\"":2,"${name}":1}`]
+    ) {
+      assert.throws(() => decode(text), { message: 'a property is named "__proto__"' }, text);
+    }
+  }
+  assert.deepEqual(decode('{"a":"__proto__","b__proto__":"\\u005f"}'), {
+    a: "__proto__",
+    b__proto__: "_",
+  });
+});

@@ -261,6 +261,13 @@ for (const [name, leaf] of LEAVES) {
   });
 }
 
+test("MessagePackCodec: an array that holds the same text too often is refused before it is encoded", () => {
+  assert.equal(
+    refusalOf(codec, new Array(200).fill("x".repeat(2 ** 24))).message,
+    "a value of more than 2^26 parts or 2 GiB cannot be encoded",
+  );
+});
+
 test("MessagePackCodec: bytes that are no value are an error", () => {
   const cases: readonly (readonly [name: string, hex: string])[] = [
     ["nothing", ""],
@@ -290,6 +297,10 @@ test("MessagePackCodec: bytes that are no value are an error", () => {
     ["a RegExp that is none", "c7040600" + "280000"],
     ["a RegExp with a flag that is none", "d50601" + "71"],
     ["a typed array with half an element", "d41300"],
+    ["a text that ends after the first byte of a character", "a1df"],
+    ["a text that ends before the last byte of a character", "a2e282"],
+    ["a long text that ends before the last byte of a character", "d903f09f98"],
+    ["a name that ends within a character", "81a1c301"],
   ];
   for (const [name, hex] of cases) {
     assert.throws(() => codec.decode(bytesOf(hex)), Error, name);

@@ -171,7 +171,7 @@ const REFUSED_PLACES: readonly RefusedPlace[] = [
   {
     name: "a directory that may not be written but whose files may",
     prepare: (directory) => chmod(join(directory, "data"), 0o500),
-    outcome: "read old, wrote 1",
+    outcome: "PERMISSION_DENIED",
   },
 ];
 

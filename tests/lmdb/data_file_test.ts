@@ -6,7 +6,7 @@ import { checkDataFile } from "../../adapters/lmdb/data_file.ts";
 import { PersistenceError } from "../../core/errors.ts";
 import { randomFrom, withRandom } from "../conformance/random.ts";
 import { test } from "../harness.ts";
-import { type Damage, damage } from "./data_file_damage.ts";
+import { type Damage, damage } from "../faults/rotten_bytes_damage.ts";
 import {
   changeDatabases,
   fillDatabases,

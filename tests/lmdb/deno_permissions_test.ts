@@ -44,7 +44,7 @@ const CASES: readonly PermissionCase[] = [
   {
     name: "the least set to read only",
     there: "all of it",
-    permissions: [read, env, ffi],
+    permissions: [read, write, env, ffi],
     readOnly: true,
   },
   {
@@ -109,12 +109,19 @@ const CASES: readonly PermissionCase[] = [
     permissions: [read, env, ffi],
     missing: write,
   },
+  {
+    name: "without write, read-only",
+    there: "all of it",
+    permissions: [read, env, ffi],
+    readOnly: true,
+    missing: write,
+  },
   { name: "without env", there: "all of it", permissions: [read, write, ffi], missing: env },
   { name: "without ffi", there: "all of it", permissions: [read, write, env], missing: ffi },
   {
     name: "without env and ffi, read-only",
     there: "all of it",
-    permissions: [read],
+    permissions: [read, write],
     readOnly: true,
     missing: `${env} ${ffi}`,
   },

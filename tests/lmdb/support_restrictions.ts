@@ -28,6 +28,28 @@ export function withReadOnlyFileSystem(path: string): Restriction {
   return probe(["unshare", "--map-root-user", "--mount", "sh", "-c", mount, path]);
 }
 
+/**
+ * Lets a child see a directory as a small file system of its own, which vanishes with the child.
+ *
+ * @param path The directory, which is empty.
+ * @param bytes How much fits into it.
+ * @returns The restriction.
+ */
+export function withSmallFileSystem(path: string, bytes: number): Restriction {
+  const mount = `mount -t tmpfs -o size=${bytes} tmpfs "$0" && exec "$@"`;
+  return probe(["unshare", "--map-root-user", "--mount", "sh", "-c", mount, path]);
+}
+
+/**
+ * Lets a child run under a limit.
+ *
+ * @param command The command of `sh` that sets the limit.
+ * @returns The restriction.
+ */
+export function withLimit(command: string): Restriction {
+  return probe(["sh", "-c", `${command} && exec "$@"`, "sh"]);
+}
+
 function probe(wrapper: readonly string[]): Restriction {
   const [command = "", ...args] = wrapper;
   const { status, stderr, error } = spawnSync(command, [...args, "true"], { encoding: "utf8" });

@@ -11,14 +11,15 @@ import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
 import { PersistenceError } from "../../core/errors.ts";
 import type { PersistenceProvider } from "../../core/provider.ts";
 import { randomFrom } from "../conformance/random.ts";
-import { damage } from "./data_file_damage.ts";
 import {
   DAMAGED_ACTORS,
   type DamagedActor,
   damagedMessage,
   damagedState,
-} from "./support_damage_content.ts";
-import { readJob, report } from "./support_job.ts";
+} from "./rotten_bytes_content.ts";
+import { type Damage, damage } from "./rotten_bytes_damage.ts";
+import { makeOneNewer } from "./rotten_bytes_newer.ts";
+import { readJob, report } from "../lmdb/support_job.ts";
 
 /** What the script takes. */
 export interface DamageJob {
@@ -28,6 +29,7 @@ export interface DamageJob {
   readonly directory: string;
   /** How each copy is damaged: by this seed. */
   readonly seeds: readonly number[];
+  readonly verifyOnOpen: boolean;
 }
 
 /** What the script reports: first that it begins with a copy, then how it went. */
@@ -38,36 +40,47 @@ export interface DamageReport {
   readonly outcomes?: readonly string[];
 }
 
-const { original, directory, seeds } = readJob<DamageJob>();
+/** In every so many copies, one record is of a newer version, and else nothing is wrong. */
+const NEWER_EVERY = 16;
+
+const { original, directory, seeds, verifyOnOpen } = readJob<DamageJob>();
 const originalBytes = new Uint8Array(await readFile(original));
 
-for (const seed of seeds) {
-  const { what, bytes } = damage(originalBytes, randomFrom(seed));
+for (const [index, seed] of seeds.entries()) {
+  const random = randomFrom(seed);
+  const isNewer = seed % NEWER_EVERY === 0;
+  const damaged: Damage = isNewer
+    ? { what: "a record of a newer version", bytes: originalBytes, records: 1, keys: 0 }
+    : damage(originalBytes, random);
+  const { what, bytes, refusal } = damaged;
   report({ seed, what } satisfies DamageReport);
-  if (bytes.length === 0) {
-    // The beginning of a new database, as far as anybody can tell.
-    report({ seed, what, outcomes: ["empty"] } satisfies DamageReport);
-    continue;
-  }
-  const path = join(directory, `${seed}`);
+  const path = join(directory, `${seed}-${index}`);
   await mkdir(path);
   await writeFile(join(path, "data.mdb"), bytes);
+  if (isNewer) await makeOneNewer(path, random);
   const outcomes = new Set<string>();
-  await tryAll(path, outcomes);
+  // An empty file is the beginning of a new database, as far as anybody can tell.
+  if (bytes.length === 0) outcomes.add("empty");
+  else await tryAll(path, outcomes);
+  const isRefused = refusal === undefined || !verifyOnOpen || outcomes.has(`open: ${refusal}`);
+  if (!isRefused) outcomes.add(`not refused with ${refusal}`);
+  const isUnsupported = [...outcomes].some((outcome) => outcome.endsWith(": UNSUPPORTED_FORMAT"));
+  if (isNewer && !isUnsupported) outcomes.add("the newer record was not noticed");
   report({ seed, what, outcomes: [...outcomes] } satisfies DamageReport);
   await rm(path, { recursive: true });
 }
 
 async function tryAll(path: string, outcomes: Set<string>): Promise<void> {
   const appended = new Set<string>();
+  const options = { path, durability: "none", verifyOnOpen } as const;
   await tryTo("open", outcomes, async () => {
-    await using provider = await LmdbPersistenceProvider.open({ path, durability: "none" });
+    await using provider = await LmdbPersistenceProvider.open(options);
     await readAll(provider, appended, outcomes);
     await writeSome(provider, appended, outcomes);
     await readAll(provider, appended, outcomes);
   });
   await tryTo("open", outcomes, async () => {
-    await using provider = await LmdbPersistenceProvider.open({ path, durability: "none" });
+    await using provider = await LmdbPersistenceProvider.open(options);
     await readAll(provider, appended, outcomes);
   });
 }

@@ -1,3 +1,4 @@
+import type { PersistenceErrorCode } from "../../core/errors.ts";
 import type { Random } from "../conformance/random.ts";
 
 /** A damaged copy of a data file. */
@@ -9,8 +10,21 @@ export interface Damage {
   readonly records: number;
   /** How many records it can have given another key without harm to the structure. */
   readonly keys: number;
+  /** The code that the opening must be refused with, where that is clear. */
+  readonly refusal?: PersistenceErrorCode;
 }
 
+/** Where a meta page says which format it has. */
+const FORMAT_AT = 28;
+/** How files of other formats begin: SQLite, gzip, ZIP, ELF, PNG, a text. */
+const OTHER_BEGINNINGS = [
+  "SQLite format 3\0",
+  "\x1f\x8b\x08\0\0\0\0\0",
+  "PK\x03\x04",
+  "\x7fELF\x02\x01\x01\0",
+  "\x89PNG\r\n\x1a\n",
+  "once upon a time",
+];
 /** Where a meta page says how long pages are. */
 const PAGE_BYTES_AT = 48;
 /** Headers, tables of offsets, and the first words of meta pages lie there. */
@@ -20,6 +34,9 @@ const STRUCTURE_BYTES = 200;
 export function damage(original: Uint8Array, random: Random): Damage {
   const kinds = [
     truncate,
+    extend,
+    otherFormat,
+    newerFormat,
     overwrite,
     zeroPage,
     zeroRange,
@@ -42,6 +59,48 @@ function truncate(original: Uint8Array, random: Random): Damage {
   const length = random.below(original.length);
   const end = isAtPage ? length - length % pageBytesOf(original) : length;
   return { what: `truncated to ${end}`, bytes: original.slice(0, end), records: 0, keys: 0 };
+}
+
+function extend(original: Uint8Array, random: Random): Damage {
+  const isWhole = random.below(2) === 0;
+  const length = isWhole
+    ? (1 + random.below(20)) * pageBytesOf(original)
+    : 1 + random.below(20_000);
+  const bytes = new Uint8Array(original.length + length);
+  bytes.set(original);
+  const what = random.below(3);
+  for (let index = original.length; what > 0 && index < bytes.length; index++) {
+    // Random bytes, or pages of the file once more.
+    bytes[index] = what === 1 ? random.below(256) : original[index % original.length] ?? 0;
+  }
+  const name = ["zeros", "random bytes", "pages"][what];
+  return { what: `extended by ${length} bytes of ${name}`, bytes, records: 0, keys: 0 };
+}
+
+function otherFormat(original: Uint8Array, random: Random): Damage {
+  const beginning = OTHER_BEGINNINGS[random.below(OTHER_BEGINNINGS.length)] ?? "";
+  const isWhole = random.below(2) === 0;
+  const bytes = isWhole
+    ? Uint8Array.from({ length: random.below(30_000) }, () => random.below(256))
+    : original.slice();
+  const start = Uint8Array.from(beginning, (character) => character.charCodeAt(0));
+  if (bytes.length < start.length) return truncate(original, random);
+  bytes.set(start);
+  const what = `begins with ${JSON.stringify(beginning)}, ${bytes.length} bytes`;
+  // Over a page header, which LMDB itself hardly reads, the rest is still there.
+  return { what, bytes, records: 0, keys: 0, ...(isWhole ? { refusal: "CORRUPT" } : {}) };
+}
+
+function newerFormat(original: Uint8Array, random: Random): Damage {
+  const bytes = original.slice();
+  const view = new DataView(bytes.buffer);
+  const newer = 1 + random.below(5);
+  for (const page of [0, 1]) {
+    const at = page * pageBytesOf(original) + FORMAT_AT;
+    view.setUint32(at, view.getUint32(at, true) + newer, true);
+  }
+  const what = `of an LMDB format that is newer by ${newer}`;
+  return { what, bytes, records: 0, keys: 0, refusal: "UNSUPPORTED_FORMAT" };
 }
 
 function overwrite(original: Uint8Array, random: Random): Damage {

@@ -1,0 +1,241 @@
+/**
+ * Keeps commits apart from the opening of the environment by another process.
+ *
+ * LMDB, as `lmdb` 3.5.6 has it, reads the number of the last transaction when it opens an
+ * environment, and a moment later writes it into the lock file, without a lock (ITS#9496, fixed
+ * upstream since). A transaction that another process commits in between is undone by the next one,
+ * although it was acknowledged; or that process crashes. A process that only reads does the same.
+ *
+ * So whoever opens puts up a gate, the file `.opening`, and waits until nobody commits any more. And
+ * whoever commits says so before it looks for the gate, by a byte in a file of its own, `.writer-…`;
+ * where there is a gate it takes the byte back and waits. What killed processes have left counts for
+ * nothing. A commit pays for it about 3 µs.
+ *
+ * @module
+ */
+
+import { closeSync, existsSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { codeOf } from "./files.ts";
+
+const GATE = ".opening";
+const SLOT = ".writer-";
+const POLL_MS = 1;
+/** Without the permission to ask whether a process is alive (Deno), it is waited for so long. */
+const UNKNOWN_PATIENCE_MS = 2_000;
+/** By how much two readings of when this process was started may differ. */
+const START_TOLERANCE_S = 3;
+
+const IDLE = new Uint8Array([0]);
+const COMMITTING = new Uint8Array([1]);
+
+/** A process id may be used again, for example after a restart of a container. */
+const startedAtS = Math.round(Date.now() / 1_000 - process.uptime());
+let slots = 0;
+
+/**
+ * Does something while no other process commits.
+ *
+ * @param path The directory of the environment.
+ * @param timeoutMs How long a commit of another process may take at the most.
+ * @param action What is done: the opening.
+ * @returns What the action returns.
+ * @throws {Error} The file system's own error where nothing can be created in the directory.
+ */
+export async function whileNobodyCommits<Result>(
+  path: string,
+  timeoutMs: number,
+  action: () => Promise<Result>,
+): Promise<Result> {
+  const gate = join(path, GATE);
+  while (!tryToClose(gate)) {
+    if (await isAbandoned(gate, timeoutMs)) await removeAbandoned(gate);
+    else await pause();
+  }
+  try {
+    for (const name of await readdir(path)) {
+      if (name.startsWith(SLOT)) await waitForCommit(path, name, timeoutMs);
+    }
+    return await action();
+  } finally {
+    await rm(gate, { force: true });
+  }
+}
+
+/** Where a process says that it commits. */
+export class CommitSlot {
+  readonly #gate: string;
+  readonly #file: string;
+  readonly #descriptor: number;
+  readonly #timeoutMs: number;
+  #isClosed = false;
+
+  /**
+   * @param path The directory of the environment.
+   * @param timeoutMs How long another process may take to open it.
+   */
+  constructor(path: string, timeoutMs: number) {
+    this.#gate = join(path, GATE);
+    this.#timeoutMs = timeoutMs;
+    const unique = `${slots++}${Math.random().toString(36).slice(2)}`;
+    this.#file = join(path, `${SLOT}${process.pid}-${startedAtS}-${unique}`);
+    this.#descriptor = openSync(this.#file, "wx");
+    ignoringFullDisk(() => writeSync(this.#descriptor, IDLE, 0, 1, 0));
+  }
+
+  /**
+   * Says that a commit begins.
+   *
+   * @returns Nothing where it may begin at once, otherwise a promise that resolves when it may.
+   */
+  begin(): Promise<void> | undefined {
+    writeSync(this.#descriptor, COMMITTING, 0, 1, 0);
+    return existsSync(this.#gate) ? this.#waitForGate() : undefined;
+  }
+
+  /** Says that the commit has ended. */
+  end(): void {
+    // A commit that has timed out may end later, when the descriptor is of another file.
+    if (this.#isClosed) return;
+    writeSync(this.#descriptor, IDLE, 0, 1, 0);
+  }
+
+  /** Gives the slot up. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.#descriptor);
+    try {
+      unlinkSync(this.#file);
+    } catch (error) {
+      // Whoever opens takes away what seems to be of a dead process.
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  }
+
+  async #waitForGate(): Promise<void> {
+    while (existsSync(this.#gate)) {
+      this.end();
+      if (await isAbandoned(this.#gate, this.#timeoutMs)) {
+        // Whoever opens next takes it away. Until then there is nobody to wait for.
+        writeSync(this.#descriptor, COMMITTING, 0, 1, 0);
+        return;
+      }
+      await pause();
+      writeSync(this.#descriptor, COMMITTING, 0, 1, 0);
+    }
+  }
+}
+
+/** Puts up the gate, where there is none. */
+function tryToClose(gate: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(gate, "wx");
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+  const owner = new TextEncoder().encode(`${process.pid}-${startedAtS}`);
+  ignoringFullDisk(() => writeSync(descriptor, owner));
+  closeSync(descriptor);
+  return true;
+}
+
+/** A full disk must not keep from opening. What could not be written counts as not known. */
+function ignoringFullDisk(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (codeOf(error) !== "ENOSPC") throw error;
+  }
+}
+
+/** Whether the process that has put up the gate is gone, or takes too long to be alive. */
+async function isAbandoned(gate: string, timeoutMs: number): Promise<boolean> {
+  try {
+    const owner = await readFile(gate, "utf8");
+    const ageMs = Date.now() - (await stat(gate)).mtimeMs;
+    return ageMs > patienceFor(owner, timeoutMs);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Of several who want to take it away, one succeeds. */
+async function removeAbandoned(gate: string): Promise<void> {
+  const aside = `${gate}-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  try {
+    await rename(gate, aside);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    return;
+  }
+  await rm(aside, { force: true });
+}
+
+/** Waits until the owner of a slot does not commit. */
+async function waitForCommit(path: string, name: string, timeoutMs: number): Promise<void> {
+  const file = join(path, name);
+  const owner = name.slice(SLOT.length);
+  // An environment that this process has open is not opened again: there is nothing to wait for.
+  if (isOurs(owner)) return;
+  const startedAt = performance.now();
+  while (await isCommitting(file)) {
+    if (performance.now() - startedAt > patienceFor(owner, timeoutMs)) break;
+    await pause();
+  }
+  if (patienceFor(owner, timeoutMs) === 0) await removeIfAllowed(file);
+}
+
+/** What another user has left may have to stay. */
+async function removeIfAllowed(file: string): Promise<void> {
+  try {
+    await rm(file, { force: true });
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== "EPERM" && code !== "EACCES") throw error;
+  }
+}
+
+async function isCommitting(file: string): Promise<boolean> {
+  try {
+    return (await readFile(file))[0] === COMMITTING[0];
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * How long a process is waited for.
+ *
+ * @param owner Its id and when it was started; there may be more behind that.
+ */
+function patienceFor(owner: string, timeoutMs: number): number {
+  const pid = Number(owner.split("-", 1)[0]);
+  if (!Number.isInteger(pid) || pid <= 0) return UNKNOWN_PATIENCE_MS;
+  if (pid === process.pid) return isOurs(owner) ? timeoutMs : 0;
+  try {
+    process.kill(pid, 0);
+    return timeoutMs;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ESRCH") return 0;
+    return code === "EPERM" ? timeoutMs : UNKNOWN_PATIENCE_MS;
+  }
+}
+
+/** Whether something is of this process, not of an earlier one that had the same id. */
+function isOurs(owner: string): boolean {
+  const [pid, startedAt] = owner.split("-", 2).map(Number);
+  return pid === process.pid && startedAt !== undefined &&
+    Math.abs(startedAt - startedAtS) <= START_TOLERANCE_S;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+}

@@ -1,0 +1,74 @@
+/**
+ * Running out: of disk, map, places for readers, file handles, memory. Each round is a process of its
+ * own, which may not crash.
+ *
+ * @module
+ */
+
+import { Child } from "../lmdb/support_child.ts";
+import { withDirectory } from "../lmdb/support_directory.ts";
+import { type Restriction, withLimit, withSmallFileSystem } from "../lmdb/support_restrictions.ts";
+import type { ExhaustionJob } from "./exhaustion_child.ts";
+import type { ExhaustionKind, ExhaustionReport } from "./exhaustion_scenarios.ts";
+import type { Fault, FaultOptions, FaultResult } from "./fault.ts";
+
+const UNRESTRICTED: Restriction = { wrapper: [], unavailable: undefined };
+const DISK_BYTES = 4 * 2 ** 20;
+/** In blocks of 512 bytes, as `sh` counts. A file that grows too large is to be an error, no signal. */
+const FILE_LIMIT = `trap "" XFSZ; ulimit -f ${DISK_BYTES / 512}`;
+const HANDLE_LIMIT = "ulimit -n 64";
+
+/** What makes a child run out, by what it runs out of; and the directory that it works in. */
+const KINDS: readonly [ExhaustionKind, (path: string) => Restriction][] = [
+  ["disk full", (path) => withSmallFileSystem(path, DISK_BYTES)],
+  ["file size limit", () => withLimit(FILE_LIMIT)],
+  ["map full", () => UNRESTRICTED],
+  ["too many readers", () => UNRESTRICTED],
+  ["no file handles", () => withLimit(HANDLE_LIMIT)],
+  ["huge value", () => UNRESTRICTED],
+];
+
+/** What runs out is told, and nothing else is lost. */
+export const exhaustion: Fault = {
+  name: "exhaustion",
+  title: "Disk, map, readers, file handles or memory run out",
+  unit: "rounds",
+  counts: { test: KINDS.length, quick: 2 * KINDS.length, full: 30 * KINDS.length },
+  async run({ seed, count, progress }: FaultOptions): Promise<FaultResult> {
+    const failures: string[] = [];
+    const figures = new Map<string, number | string>();
+    const add = (name: string, times: number) =>
+      figures.set(name, Number(figures.get(name) ?? 0) + times);
+    let tried = 0;
+    for (let index = 0; index < count; index++) {
+      const [kind, restrict] = KINDS[index % KINDS.length] ?? ["map full", () => UNRESTRICTED];
+      const roundSeed = (seed + index) >>> 0;
+      await withDirectory(async (path) => {
+        const { wrapper, unavailable } = restrict(path);
+        if (unavailable !== undefined) return void figures.set(`${kind}: skipped`, unavailable);
+        const report = await runRound({ kind, path, seed: roundSeed }, wrapper);
+        tried++;
+        for (const problem of report.problems) {
+          failures.push(`${kind}, seed ${roundSeed}: ${problem}`);
+        }
+        add("acknowledged", report.acknowledged);
+        for (const [code, times] of Object.entries(report.refused)) add(`${kind}: ${code}`, times);
+      });
+      progress(index + 1);
+    }
+    return { tried, failures, figures: Object.fromEntries(figures) };
+  },
+};
+
+async function runRound(
+  job: ExhaustionJob,
+  wrapper: readonly string[],
+): Promise<ExhaustionReport> {
+  await using child = new Child("../faults/exhaustion_child", job, { wrapper });
+  const told = await child.next();
+  const { code, signal, errors } = await child.ended;
+  // The script and this file agree on what it reports.
+  if (code === 0 && told !== undefined) return told as ExhaustionReport;
+  const problem = `ended with ${signal ?? code}: ${errors.slice(-1_000)}`;
+  return { problems: [problem], acknowledged: 0, refused: {} };
+}
