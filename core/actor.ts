@@ -162,10 +162,11 @@ export class StatefulActor<State, Message, Reply = void> implements AsyncDisposa
   ask(message: Message, options: AskOptions = {}): Promise<Reply> {
     try {
       const operation = `ask actor "${this.actorId}"`;
-      const letter = this.#post(message, options, operation);
+      checkOptions(options, operation);
       const timeoutMs = options.timeoutMs === undefined
         ? this.#options.askTimeoutMs
         : checkTimeout(options.timeoutMs, operation);
+      const letter = this.#post(message, options, operation);
       if (timeoutMs === Infinity) return letter.answer;
       letter.onExpire = () => letter.reject(this.#late(letter.begun, timeoutMs));
       this.#deadlines.watch(letter, timeoutMs);
@@ -203,8 +204,8 @@ export class StatefulActor<State, Message, Reply = void> implements AsyncDisposa
   }
 
   /**
-   * Refuses new messages, handles those that were accepted, and waits for what is under way. Effects
-   * that are not confirmed by then are delivered after the next start. Idempotent.
+   * Refuses new messages, handles those that were accepted, and waits for what is under way, however
+   * long a handler takes. Effects that are not confirmed by then are delivered after the next start. Idempotent.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#engine.stop();

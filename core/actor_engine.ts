@@ -18,6 +18,9 @@ import { estimateBytes } from "./size_estimate.ts";
 import { SnapshotPolicy } from "./snapshot_policy.ts";
 import { type Capture, SnapshotSaver } from "./snapshot_saver.ts";
 
+/** So many effects are confirmed with one entry, so that it stays small. */
+const MAX_CONFIRMED = 1_000;
+
 /** How the actor was recovered. */
 export type RecoveryFigures = Omit<ActorRecovery, "replayedBytes" | "refused">;
 
@@ -51,6 +54,8 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   readonly #outbox: Outbox<Effect> | undefined;
   readonly #onIdle: () => void;
   #terminate!: () => void;
+  /** Whether a state has been taken that is saved when it is durable. */
+  #isCaptured = false;
   /** Whether confirmations are being stored. */
   #confirming = false;
   /** Those that wait for that to end. */
@@ -184,6 +189,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   }
 
   recovered(recovery: ActorRecovery): void {
+    this.#isCaptured = false;
     for (const { error } of recovery.unreadableSnapshots) {
       this.#report({ type: "snapshot-unreadable", actorId: this.#actorId, error });
     }
@@ -199,10 +205,13 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
   observe(stored: readonly unknown[], sequenceNumber: number): boolean {
     const bytes = this.#policy.countsBytes ? estimateBytes(stored) : 0;
     const isDue = this.#policy.observe(stored.length, bytes, this.#state.state, sequenceNumber);
-    return isDue && this.#saver !== undefined;
+    if (!isDue || !this.#saver || this.#isCaptured) return false;
+    this.#isCaptured = true;
+    return true;
   }
 
   save(capture: Capture): void {
+    this.#isCaptured = false;
     // Where it fails the saver reports it.
     this.#saver?.save(capture).catch(() => {});
   }
@@ -215,7 +224,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
     this.#outbox?.forget(places);
     this.#confirming = this.#toConfirm.length > 0;
     if (!this.#confirming) return;
-    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0) });
+    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0, MAX_CONFIRMED) });
   }
 
   idle(): void {
@@ -236,7 +245,7 @@ export class ActorEngine<State, Message, Stored, Reply, Effect>
     this.#toConfirm.push(place);
     if (this.#confirming) return;
     this.#confirming = true;
-    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0) });
+    this.#pipeline.post({ type: "confirm", places: this.#toConfirm.splice(0, MAX_CONFIRMED) });
   }
 
   #postSnapshot(): void {

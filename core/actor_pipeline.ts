@@ -135,6 +135,8 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
   /** What is called when all is durable and has not ended yet. */
   #afterwards = 0;
   #ended = false;
+  /** What whoever waits is told, where it has ended by itself. */
+  #endedWith: unknown;
   #drained: (() => void)[] = [];
 
   /** @param parts What it works with. */
@@ -198,8 +200,8 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     this.#holds++;
     const tasks = [...this.#flights.takeAll().map(({ task }) => task), ...this.#mailbox.takeAll()];
     const { actorId, host } = this.parts;
-    const told = endedError(actorId, `handle message of actor "${actorId}"`, error);
-    for (const task of tasks) endTask(task, told);
+    this.#endedWith = endedError(actorId, `handle message of actor "${actorId}"`, error);
+    for (const task of tasks) endTask(task, this.#endedWith);
     for (const resolve of this.#drained.splice(0)) resolve();
     host.ended(error);
   }
@@ -245,6 +247,8 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
 
   /** Hands what a flight stores to the journal, and puts it behind all others that are under way. */
   protected submit(flight: Flight<Message, Reply>): void {
+    // Its handler took its time, and the actor has stopped by itself meanwhile.
+    if (this.#ended) return endTask(flight.task, this.#endedWith);
     this.#flights.push(flight);
     this.next += flight.stored.length;
     // Decided on a state that is lost: it will be begun anew.
@@ -292,16 +296,22 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     }
   }
 
-  /** Carries out what was decided about a handler that has thrown, while the pipeline is held. */
-  protected async obey({ directive, error }: Refusal, to?: number): Promise<void> {
-    if (directive === "stop") return this.end(error);
+  /**
+   * Carries out what was decided about a handler that has thrown, while the pipeline is held.
+   *
+   * @returns Whether it goes on, on a state that can be relied on.
+   */
+  protected async obey({ directive, error }: Refusal, to?: number): Promise<boolean> {
     try {
+      if (directive === "stop") throw error;
       if (directive === "restart" && to !== undefined) await this.#recover(to);
       else if (directive === "restart") await this.#recoverAll();
     } catch (failure) {
-      return this.end(failure);
+      this.end(failure);
+      return false;
     }
     this.unhold();
+    return true;
   }
 
   #land(flights: readonly Flight<Message, Reply>[]): void {
@@ -376,7 +386,9 @@ export abstract class ActorPipeline<State, Message, Stored, Reply, Effect> {
     const error = this.#crash?.error;
     const verdict = await this.#judge(error, this.#crash?.flights ?? 1);
     const flights = this.#flights.takeAll();
-    if (this.#ended || verdict === "end") {
+    // What the actor itself must store, and cannot, nobody else can be told of.
+    const isOwn = verdict === "reject first" && !(flights[0]?.task instanceof Letter);
+    if (this.#ended || verdict === "end" || isOwn) {
       for (const { task } of flights) endTask(task, error);
       return this.end(error);
     }

@@ -154,9 +154,9 @@ export class CommandPipeline<State, Message, Stored, Reply, Effect>
     }
     const refusal = this.supervise(error, letter.message);
     letter.reject(error);
-    await this.obey(refusal, this.released);
+    const goesOn = await this.obey(refusal, this.released);
     // Not before: what the handler has left behind is not to be saved.
-    if (flight.stored.length > 0) this.#observe([letter.message]);
+    if (goesOn && flight.stored.length > 0) this.#observe([letter.message]);
   }
 
   async #journalRefusal(sequenceNumber: number): Promise<void> {

@@ -71,7 +71,8 @@ export class EventPipeline<State, Command, Event, Reply, Effect>
     }
     if (capture) host.save(capture);
     // It is held since the handler has thrown, so everything that was begun has been released.
-    return refusal && refusal.directive !== "resume" ? this.obey(refusal) : undefined;
+    if (!refusal || refusal.directive === "resume") return undefined;
+    return this.obey(refusal).then(() => {});
   }
 
   /** Events are facts: nothing else need be known of them. */

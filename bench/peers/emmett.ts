@@ -8,10 +8,7 @@ import type { Store } from "./store.ts";
 
 /** The part of an event store that is used. */
 interface EventStore {
-  appendToStream(
-    streamName: string,
-    events: readonly EmmettEvent[],
-  ): Promise<unknown>;
+  appendToStream(streamName: string, events: readonly EmmettEvent[]): Promise<unknown>;
   readStream(
     streamName: string,
     options: { from: bigint; maxCount: bigint },

@@ -24,10 +24,7 @@ export const actors: Workload = {
     const others = [
       together(sqlite.name, (actorId) => sqlite.append(actorId, next())),
       together(lmdb.name, (actorId) => lmdb.appendWithHead(actorId, next())),
-      together(
-        "raw lmdb, messages only",
-        (actorId) => lmdb.append(actorId, next()),
-      ),
+      together("raw lmdb, messages only", (actorId) => lmdb.append(actorId, next())),
     ];
     const rounds = await measureRates(
       [together("ours", (actorId) => ours.append(actorId, next())), ...others],

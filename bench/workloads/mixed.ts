@@ -25,13 +25,10 @@ export const mixed: Workload = {
       ...await openPeers(context, resources),
     ];
     for (const store of stores) await fill(store, pool);
-    const rounds = await measureRates(
-      stores.map((store) => mixing(store, pool)),
-      {
-        rounds: context.quick ? 3 : 9,
-        operations: context.quick ? 4_000 : 20_000,
-      },
-    );
+    const rounds = await measureRates(stores.map((store) => mixing(store, pool)), {
+      rounds: context.quick ? 3 : 9,
+      operations: context.quick ? 4_000 : 20_000,
+    });
     return [compare({
       workload: "mixed",
       title:
@@ -48,10 +45,7 @@ export const mixed: Workload = {
 async function fill(store: Store, pool: readonly Message[]): Promise<void> {
   const next = circulate(pool);
   for (let actor = 0; actor < ACTORS; actor++) {
-    await store.appendBatch(
-      actorIdOf(actor),
-      Array.from({ length: MESSAGES_PER_ACTOR }, next),
-    );
+    await store.appendBatch(actorIdOf(actor), Array.from({ length: MESSAGES_PER_ACTOR }, next));
   }
 }
 
@@ -68,9 +62,7 @@ function mixing(store: Store, pool: readonly Message[]): Contestant {
       number * 97 % (MESSAGES_PER_ACTOR - READ_LIMIT),
       READ_LIMIT,
     );
-    if (count !== READ_LIMIT) {
-      throw new Error(`${store.name} has read ${count} messages`);
-    }
+    if (count !== READ_LIMIT) throw new Error(`${store.name} has read ${count} messages`);
   };
   return {
     name: store.name,

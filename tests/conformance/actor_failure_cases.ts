@@ -392,6 +392,31 @@ function describeRefusedMessages(options: ConformanceOptions): void {
   });
 
   const observed = casesOf(options, "actor refusal", withObserved);
+  observed("where the state cannot be restored after a refusal, it is not saved either", async (
+    storage,
+    provider,
+  ) => {
+    const refuses = (text: string) => {
+      if (text !== "bad") return false;
+      // The marker can be written, but nothing can be read for the restart.
+      storage.readError = new PersistenceError("STORAGE_FAILED", "Cannot read: so wants the test");
+      return true;
+    };
+    const actor = startOn(provider, log(refuses), {
+      snapshotPolicy: { everyMessages: 1 },
+      retry: { maxRetries: 0 },
+    });
+    await actor.tell({ text: "x" });
+    await until(() => actor.isIdle);
+    assert.ok(await errorOf(() => actor.tell({ text: "bad" })));
+    await actor.terminated;
+    storage.readError = undefined;
+    const saved = await provider.createSnapshotStore<string[]>().getLatestSnapshot("a");
+    assert.deepEqual(saved?.state, ["x"]);
+    await using again = startOn(provider, log());
+    assert.deepEqual(await again.ask({ read: true }), ["x"]);
+  });
+
   observed("until the refusal is durable, nothing behind it is answered", async (
     storage,
     provider,

@@ -355,6 +355,9 @@ function describeLimits(options: ConformanceOptions): void {
     await assertRefused(() => actor.ask(read, { timeoutMs: "1" as unknown as number }), "type");
     await assertRefused(() => actor.ask(read, { signal: {} as AbortSignal }), "type");
     await assertRefused(() => actor.ask(read, null as unknown as object), "type");
+    const add = { type: "add", amounts: [1] } as const;
+    await assertRefused(() => actor.ask(add, { timeoutMs: -1 }), "range");
+    assert.deepEqual(await actor.ask(read), [], "what is refused has no effect");
     const bad = (change: object) => () => startOn(provider, account, change);
     assertThrowsRefused(bad({ actorId: "" }), "range");
     assertThrowsRefused(bad({ journal: {} }), "type");

@@ -158,6 +158,25 @@ function describeBackground(options: ConformanceOptions): void {
     );
   });
 
+  observed("while a state waits to be durable, no other is taken", async (_storage, provider) => {
+    const snapshots = provider.createSnapshotStore<Amounts>();
+    let saves = 0;
+    const counting = wrap(snapshots, {
+      saveSnapshot: (actorId, state, number) => {
+        saves++;
+        return snapshots.saveSnapshot(actorId, state, number);
+      },
+    });
+    await using actor = startOn(provider, account, {
+      snapshots: counting,
+      snapshotPolicy: { everyMessages: 10 },
+    });
+    const asked = range(1, 500).map((amount) => actor.ask({ type: "add", amounts: [amount] }));
+    await Promise.all(asked);
+    await settled(actor);
+    assert.ok(saves > 0 && saves < 20, `${saves} saves`);
+  });
+
   observed("a snapshot of a busy actor never includes what is not durable", async (
     storage,
     provider,
