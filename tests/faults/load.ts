@@ -132,12 +132,7 @@ class Load {
   /** A load that fills its storage goes on in the room that it makes. */
   async #makeRoom(actorId: string): Promise<void> {
     const highest = await this.#plain.getHighestSequenceNumber(actorId);
-    try {
-      await this.#truncate(this.#operation++, actorId, highest + 1);
-    } catch (error) {
-      // It shares a group with an append of another lane for which there is no room.
-      if (!(error instanceof PersistenceError) || error.code !== "STORAGE_FULL") throw error;
-    }
+    await this.#truncate(this.#operation++, actorId, highest + 1);
   }
 
   async #truncate(operation: number, actorId: string, before: number): Promise<void> {
