@@ -163,17 +163,21 @@ class StructureCheck {
 
   /** A library that reads a cut character to its end goes on at another place than this check. */
   #text(start: number, length: number, limit: number): number {
-    const end = this.#skip(start, length, limit);
-    if (this.#isCut(start, end)) throw new Error(`the text before byte ${end} ends in a character`);
+    const end = start + length;
+    if (end > limit) throw new Error(`the bytes end at ${limit}, in the middle of a value`);
+    const bytes = this.#bytes;
+    const last = (bytes[end - 1] ?? 0) | (bytes[end - 2] ?? 0) | (bytes[end - 3] ?? 0);
+    // Nearly all texts end with characters of one byte: then none is cut.
+    if (last >= 0x80) this.#checkLastCharacter(start, end);
     return end;
   }
 
-  /** Whether one of the last bytes begins a character that is longer than what is left. */
-  #isCut(start: number, end: number): boolean {
-    const bytes = this.#bytes;
-    return (end - 1 >= start && (bytes[end - 1] ?? 0) >= 0xc0) ||
-      (end - 2 >= start && (bytes[end - 2] ?? 0) >= 0xe0) ||
-      (end - 3 >= start && (bytes[end - 3] ?? 0) >= 0xf0);
+  /** None of the last bytes may begin a character that is longer than what is left. */
+  #checkLastCharacter(start: number, end: number): void {
+    const byteAt = (offset: number) => offset < start ? 0 : this.#bytes[offset] ?? 0;
+    if (byteAt(end - 1) >= 0xc0 || byteAt(end - 2) >= 0xe0 || byteAt(end - 3) >= 0xf0) {
+      throw new Error(`the text before byte ${end} ends in a character`);
+    }
   }
 
   #skip(start: number, length: number, limit: number): number {

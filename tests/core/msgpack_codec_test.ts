@@ -299,6 +299,7 @@ test("MessagePackCodec: bytes that are no value are an error", () => {
     ["a typed array with half an element", "d41300"],
     ["a text that ends after the first byte of a character", "a1df"],
     ["a text that ends before the last byte of a character", "a2e282"],
+    ["a text that ends within a character which begins before its last byte", "a2e241"],
     ["a long text that ends before the last byte of a character", "d903f09f98"],
     ["a name that ends within a character", "81a1c301"],
   ];

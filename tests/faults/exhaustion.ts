@@ -16,6 +16,8 @@ const UNRESTRICTED: Restriction = { wrapper: [], unavailable: undefined };
 const DISK_BYTES = 4 * 2 ** 20;
 /** In blocks of 512 bytes, as `sh` counts. A file that grows too large is to be an error, no signal. */
 const FILE_LIMIT = `trap "" XFSZ; ulimit -f ${DISK_BYTES / 512}`;
+/** What a child wrote first tells most. */
+const MAX_SHOWN = 2_000;
 const HANDLE_LIMIT = "ulimit -n 64";
 
 /** What makes a child run out, by what it runs out of; and the directory that it works in. */
@@ -69,6 +71,10 @@ async function runRound(
   const { code, signal, errors } = await child.ended;
   // The script and this file agree on what it reports.
   if (code === 0 && told !== undefined) return told as ExhaustionReport;
-  const problem = `ended with ${signal ?? code}: ${errors.slice(-1_000)}`;
+  // Whether it has reported tells whether it was about to end anyway.
+  const when = told === undefined
+    ? "before its report"
+    : `after its report ${JSON.stringify(told)}`;
+  const problem = `ended with ${signal ?? code} ${when}: ${errors.slice(0, MAX_SHOWN)}`;
   return { problems: [problem], acknowledged: 0, refused: {} };
 }
