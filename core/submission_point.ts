@@ -12,6 +12,12 @@ import type { CommitTime } from "./adaptive_batching.ts";
 /** Quicker and smaller commits are not worth the bother of a second one. */
 const MIN_OVERLAP_MS = 0.5;
 const MIN_OVERLAP_BYTES = 16_384;
+/**
+ * What goes out has at least this part of what went out before. Less makes commits of very different
+ * sizes, of which the small ones do not fill the time; with more, nothing goes out before those have
+ * come who wait for the commit in flight.
+ */
+const MIN_SHARE = 2 / 3;
 
 /** Decides when a commit goes out, by how long commits and encoding have taken. */
 export class SubmissionPoint {
@@ -51,7 +57,7 @@ export class SubmissionPoint {
   get isReached(): boolean {
     if (this.#waitingBytes < MIN_OVERLAP_BYTES) return false;
     const fillMs = (this.#waitingBytes + this.#submittedBytes) * this.#fillMsPerByte;
-    return 1.5 * this.#waitingBytes >= this.#submittedBytes && fillMs > this.#commitMs;
+    return this.#waitingBytes >= MIN_SHARE * this.#submittedBytes && fillMs > this.#commitMs;
   }
 
   /** The callers are being waited for. */
