@@ -1,12 +1,13 @@
 /**
- * Writes at a steady rate until it is told to stop, or killed: appends, batches, reads, recoveries;
- * what an actor has in its snapshots is truncated. Reports once a second how it goes, and what has
+ * Writes at a steady rate until it is told to stop, or killed: appends, batches, reads, recoveries,
+ * snapshots, with a retention sweep in the background. Reports once a second how it goes, and what has
  * been acknowledged.
  *
  * @module
  */
 
 import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
+import { RetentionSweep } from "../../core/retention_sweep.ts";
 import { type Random, randomFrom } from "../conformance/random.ts";
 import { permissionToGo, readJob, report } from "../lmdb/support_job.ts";
 import { memoryBytes } from "./soak_memory.ts";
@@ -47,7 +48,8 @@ const SAMPLE_MS = 1_000;
 const MAX_UNDER_WAY = 2_000;
 const BATCH = 10;
 const SNAPSHOT_EVERY = 40;
-/** How many messages are kept beyond those that the snapshot has. */
+const SWEEP_MS = 1_000;
+/** How many messages are kept behind a snapshot. */
 const KEPT = 10;
 const FILLER = "the quick brown fox jumps over the lazy dog. ".repeat(40);
 
@@ -57,12 +59,14 @@ class SoakWriter {
   readonly #random: Random;
   readonly #journal;
   readonly #snapshots;
+  readonly #sweep: RetentionSweep;
   readonly #highest = new Map<string, number>();
   readonly #nextSnapshot = new Map<string, number>();
   readonly #underWay = new Set<Promise<void>>();
   #acknowledged: Record<string, number> = {};
   #latencies: number[] = [];
   #messages = 0;
+  readonly #problems: unknown[] = [];
 
   constructor(provider: LmdbPersistenceProvider, job: SoakWriterJob) {
     this.#provider = provider;
@@ -70,10 +74,17 @@ class SoakWriter {
     this.#random = randomFrom(job.seed);
     this.#journal = this.#provider.createMessageJournal<SoakMessage>();
     this.#snapshots = this.#provider.createSnapshotStore<string>();
+    this.#sweep = new RetentionSweep({
+      provider,
+      intervalMs: SWEEP_MS,
+      retainMessagesBehindSnapshot: KEPT,
+      onProblem: ({ error }) => this.#problems.push(error),
+    });
   }
 
   /** Writes until it is told to stop. */
   async run(): Promise<void> {
+    this.#sweep.start();
     const startedAt = performance.now();
     let begun = 0;
     const timers = [
@@ -90,6 +101,8 @@ class SoakWriter {
     await permissionToGo();
     for (const timer of timers) clearInterval(timer);
     await Promise.all(this.#underWay);
+    await this.#sweep.close();
+    if (this.#problems.length > 0) throw this.#problems[0];
     this.#tellAcknowledged();
   }
 
@@ -120,11 +133,11 @@ class SoakWriter {
     const last = first + count - 1;
     this.#acknowledged[actorId] = Math.max(this.#acknowledged[actorId] ?? -1, last);
     this.#highest.set(actorId, Math.max(this.#highest.get(actorId) ?? -1, last));
-    await this.#retain(actorId, last);
+    await this.#saveNowAndThen(actorId, last);
   }
 
-  /** A snapshot now and then, and what it makes superfluous goes. */
-  async #retain(actorId: string, last: number): Promise<void> {
+  /** What it makes superfluous goes with the next sweep. */
+  async #saveNowAndThen(actorId: string, last: number): Promise<void> {
     const next = this.#nextSnapshot.get(actorId) ?? last + SNAPSHOT_EVERY;
     if (last < next) {
       this.#nextSnapshot.set(actorId, next);
@@ -133,7 +146,6 @@ class SoakWriter {
     this.#nextSnapshot.set(actorId, last + SNAPSHOT_EVERY);
     const state = `${actorId} ${FILLER.slice(0, this.#random.below(FILLER.length))}`;
     await this.#snapshots.saveSnapshot(actorId, state, last);
-    await this.#journal.truncateBefore(actorId, Math.max(0, last - KEPT));
   }
 
   async #readLast(actorId: string): Promise<void> {
