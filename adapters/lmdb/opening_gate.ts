@@ -6,21 +6,23 @@
  * upstream since). A transaction that another process commits in between is undone by the next one,
  * although it was acknowledged; or that process crashes. A process that only reads does the same.
  *
- * So whoever opens puts up a gate, the file `.opening`, and waits until nobody commits any more. And
- * whoever commits says so before it looks for the gate, by a byte in a file of its own, `.writer-…`;
- * where there is a gate it takes the byte back and waits. What killed processes have left counts for
- * nothing. A commit pays for it about 3 µs.
+ * So whoever opens puts up a gate, a file in the directory `.opening`, and waits until nobody commits
+ * any more. And whoever commits says so before it looks for that directory, by a byte in a file of
+ * its own, `.writer-…`; where there is a gate it takes the byte back and waits. Several may open at
+ * once, each behind a gate of its own: so a gate is only ever taken away by who has put it up, or
+ * when that process is dead, and never in the place of another. What killed processes have left
+ * counts for nothing. A commit pays for it about 3 µs.
  *
  * @module
  */
 
 import { closeSync, existsSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { codeOf } from "./files.ts";
 
-const GATE = ".opening";
+const GATES = ".opening";
 const SLOT = ".writer-";
 const POLL_MS = 1;
 /** Without the permission to ask whether a process is alive (Deno), it is waited for so long. */
@@ -33,7 +35,7 @@ const COMMITTING = new Uint8Array([1]);
 
 /** A process id may be used again, for example after a restart of a container. */
 const startedAtS = Math.round(Date.now() / 1_000 - process.uptime());
-let slots = 0;
+let files = 0;
 
 /**
  * Does something while no other process commits.
@@ -49,11 +51,9 @@ export async function whileNobodyCommits<Result>(
   timeoutMs: number,
   action: () => Promise<Result>,
 ): Promise<Result> {
-  const gate = join(path, GATE);
-  while (!tryToClose(gate)) {
-    if (await isAbandoned(gate, timeoutMs)) await removeAbandoned(gate);
-    else await pause();
-  }
+  const gates = join(path, GATES);
+  const gate = join(gates, uniqueName());
+  await putUp(gates, gate);
   try {
     for (const name of await readdir(path)) {
       if (name.startsWith(SLOT)) await waitForCommit(path, name, timeoutMs);
@@ -61,12 +61,13 @@ export async function whileNobodyCommits<Result>(
     return await action();
   } finally {
     await rm(gate, { force: true });
+    if (!(await hasLivingGate(gates, timeoutMs))) await removeIfEmpty(gates);
   }
 }
 
 /** Where a process says that it commits. */
 export class CommitSlot {
-  readonly #gate: string;
+  readonly #gates: string;
   readonly #file: string;
   readonly #descriptor: number;
   readonly #timeoutMs: number;
@@ -77,10 +78,9 @@ export class CommitSlot {
    * @param timeoutMs How long another process may take to open it.
    */
   constructor(path: string, timeoutMs: number) {
-    this.#gate = join(path, GATE);
+    this.#gates = join(path, GATES);
     this.#timeoutMs = timeoutMs;
-    const unique = `${slots++}${Math.random().toString(36).slice(2)}`;
-    this.#file = join(path, `${SLOT}${process.pid}-${startedAtS}-${unique}`);
+    this.#file = join(path, `${SLOT}${uniqueName()}`);
     this.#descriptor = openSync(this.#file, "wx");
     ignoringFullDisk(() => writeSync(this.#descriptor, IDLE, 0, 1, 0));
   }
@@ -92,7 +92,7 @@ export class CommitSlot {
    */
   begin(): Promise<void> | undefined {
     writeSync(this.#descriptor, COMMITTING, 0, 1, 0);
-    return existsSync(this.#gate) ? this.#waitForGate() : undefined;
+    return existsSync(this.#gates) ? this.#waitForGates() : undefined;
   }
 
   /** Says that the commit has ended. */
@@ -115,33 +115,85 @@ export class CommitSlot {
     }
   }
 
-  async #waitForGate(): Promise<void> {
-    while (existsSync(this.#gate)) {
+  async #waitForGates(): Promise<void> {
+    while (existsSync(this.#gates)) {
       this.end();
-      if (await isAbandoned(this.#gate, this.#timeoutMs)) {
-        // Whoever opens next takes it away. Until then there is nobody to wait for.
-        writeSync(this.#descriptor, COMMITTING, 0, 1, 0);
-        return;
-      }
-      await pause();
+      while (await hasLivingGate(this.#gates, this.#timeoutMs)) await pause();
+      await removeIfEmpty(this.#gates);
+      // Before the next look: whoever puts up a gate after that sees it.
       writeSync(this.#descriptor, COMMITTING, 0, 1, 0);
+      // It is left where it is another user's; that it has no living gate has to be found out again.
+      if (!(await hasLivingGate(this.#gates, this.#timeoutMs))) return;
     }
   }
 }
 
-/** Puts up the gate, where there is none. */
-function tryToClose(gate: string): boolean {
-  let descriptor: number;
+/** Names the process, and nothing else that it ever makes. */
+function uniqueName(): string {
+  return `${process.pid}-${startedAtS}-${files++}${Math.random().toString(36).slice(2)}`;
+}
+
+/**
+ * Puts up a gate. Others may take the directory away as long as it is empty. A full disk must not keep
+ * from opening: where it has no room for a directory there is no gate, and LMDB's defect is left.
+ */
+async function putUp(gates: string, gate: string): Promise<void> {
+  for (;;) {
+    try {
+      await mkdir(gates);
+    } catch (error) {
+      if (codeOf(error) === "ENOSPC") return;
+      if (codeOf(error) !== "EEXIST") throw error;
+    }
+    try {
+      return await writeFile(gate, "", { flag: "wx" });
+    } catch (error) {
+      if (codeOf(error) === "ENOSPC") return;
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  }
+}
+
+/** Whether somebody opens. What dead processes have left is taken away. */
+async function hasLivingGate(gates: string, timeoutMs: number): Promise<boolean> {
+  let isSomebodyAlive = false;
+  for (const name of await namesIn(gates)) {
+    const gate = join(gates, name);
+    const ageMs = await ageOf(gate);
+    if (ageMs === undefined) continue;
+    if (ageMs <= patienceFor(name, timeoutMs)) isSomebodyAlive = true;
+    else await removeIfAllowed(gate);
+  }
+  return isSomebodyAlive;
+}
+
+async function namesIn(gates: string): Promise<string[]> {
   try {
-    descriptor = openSync(gate, "wx");
+    return await readdir(gates);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
+    if (codeOf(error) === "ENOENT") return [];
     throw error;
   }
-  const owner = new TextEncoder().encode(`${process.pid}-${startedAtS}`);
-  ignoringFullDisk(() => writeSync(descriptor, owner));
-  closeSync(descriptor);
-  return true;
+}
+
+/** How old a gate is, in milliseconds, or `undefined` where it is gone. */
+async function ageOf(gate: string): Promise<number | undefined> {
+  try {
+    return Date.now() - (await stat(gate)).mtimeMs;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function removeIfEmpty(gates: string): Promise<void> {
+  try {
+    await rmdir(gates);
+  } catch (error) {
+    const code = codeOf(error);
+    const isLeft = ["ENOENT", "ENOTEMPTY", "EEXIST", "EPERM", "EACCES"].includes(code ?? "");
+    if (!isLeft) throw error;
+  }
 }
 
 /** A full disk must not keep from opening. What could not be written counts as not known. */
@@ -151,30 +203,6 @@ function ignoringFullDisk(write: () => void): void {
   } catch (error) {
     if (codeOf(error) !== "ENOSPC") throw error;
   }
-}
-
-/** Whether the process that has put up the gate is gone, or takes too long to be alive. */
-async function isAbandoned(gate: string, timeoutMs: number): Promise<boolean> {
-  try {
-    const owner = await readFile(gate, "utf8");
-    const ageMs = Date.now() - (await stat(gate)).mtimeMs;
-    return ageMs > patienceFor(owner, timeoutMs);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/** Of several who want to take it away, one succeeds. */
-async function removeAbandoned(gate: string): Promise<void> {
-  const aside = `${gate}-${process.pid}-${Math.random().toString(36).slice(2)}`;
-  try {
-    await rename(gate, aside);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    return;
-  }
-  await rm(aside, { force: true });
 }
 
 /** Waits until the owner of a slot does not commit. */

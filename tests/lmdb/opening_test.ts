@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
@@ -50,8 +50,9 @@ test("opening: what dead processes have left is not waited for, and goes", () =>
     await writeFile(join(path, `.writer-${NO_PROCESS}-1-0`), new Uint8Array([1]));
     // A process of another time had the id that this one has.
     await writeFile(join(path, `.writer-${process.pid}-1-0`), new Uint8Array([1]));
-    await writeFile(join(path, ".opening"), `${NO_PROCESS}-1`);
-    await utimes(join(path, ".opening"), new Date(0), new Date(0));
+    await mkdir(join(path, ".opening"));
+    await writeFile(join(path, ".opening", `${NO_PROCESS}-1-0`), "");
+    await utimes(join(path, ".opening", `${NO_PROCESS}-1-0`), new Date(0), new Date(0));
     const provider = await LmdbPersistenceProvider.open({ path });
     await provider.createMessageJournal().append("a", 1);
     await provider.close();
@@ -79,8 +80,9 @@ test("opening: commits wait while another process opens", () =>
   withDirectory(async (path) => {
     await using provider = await LmdbPersistenceProvider.open({ path });
     const journal = provider.createMessageJournal<number>();
-    const gate = join(path, ".opening");
-    await writeFile(gate, `${process.ppid}-1`);
+    await mkdir(join(path, ".opening"));
+    const gate = join(path, ".opening", `${process.ppid}-1-0`);
+    await writeFile(gate, "");
     let isAppended = false;
     const appended = journal.append("a", 1).then((number) => {
       isAppended = true;
@@ -89,6 +91,20 @@ test("opening: commits wait while another process opens", () =>
     await new Promise((resolve) => setTimeout(resolve, 100));
     assert.equal(isAppended, false);
     // Its owner has died: then nobody is waited for.
-    await writeFile(gate, `${NO_PROCESS}-1`);
+    await rename(gate, join(path, ".opening", `${NO_PROCESS}-1-0`));
+    assert.equal(await appended, 0);
+  }));
+
+test("opening: whoever takes away what the dead have left takes nothing of the living", () =>
+  withDirectory(async (path) => {
+    await using provider = await LmdbPersistenceProvider.open({ path });
+    await mkdir(join(path, ".opening"));
+    const living = join(path, ".opening", `${process.ppid}-1-0`);
+    await writeFile(join(path, ".opening", `${NO_PROCESS}-1-0`), "");
+    await writeFile(living, "");
+    const appended = provider.createMessageJournal<number>().append("a", 1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual(await readdir(join(path, ".opening")), [`${process.ppid}-1-0`]);
+    await rm(living);
     assert.equal(await appended, 0);
   }));
