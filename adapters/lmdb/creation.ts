@@ -18,7 +18,7 @@ const HAS_NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVA
  * pages without flushing them: a power loss before the first commit would leave a file that looks
  * damaged, and so cannot be opened again. So it is made in a directory of its own, and gets its name
  * when it is on disk. Where another process is faster, its file is taken. Where the file system has no
- * hard links, LMDB shall create it in its place.
+ * hard links, LMDB shall create it in its place; several processes should not do that at once there.
  *
  * @param options How the environment is opened, all defaults filled in.
  * @throws {PersistenceError} `PERMISSION_DENIED`, `OPEN_FAILED`.
