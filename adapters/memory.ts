@@ -1,33 +1,47 @@
 /**
- * The reference {@linkcode Storage}: everything in memory, small enough to be read as the port's
- * specification. For tests, and for actors whose state may be lost with the process.
+ * Journals and snapshots in memory, for tests, and for actors whose state may be lost with the
+ * process.
+ *
+ * The storage is the reference implementation of the port {@linkcode Storage}, small enough to be
+ * read as its specification.
  *
  * @module
  */
 
-import { ArgumentRangeError, PersistenceError } from "../core/errors.ts";
-import { compareBytes } from "../core/keys.ts";
-import { PersistenceProvider, type ProviderOptions } from "../core/provider.ts";
+import { checkInteger, checkOptions, describeType } from "../core/errors/arguments.ts";
 import {
-  type Change,
-  type Condition,
+  ArgumentRangeError,
+  ArgumentTypeError,
+  PersistenceError,
+} from "../core/errors/persistence_error.ts";
+import { PROVIDER_OPTION_NAMES, type ProviderOptions } from "../core/ports/provider.ts";
+import {
+  type Keyspace,
+  KEYSPACES,
   makesRoom,
   type ScanRange,
-  type Space,
-  SPACES,
   type Storage,
+  type StorageChange,
+  type StorageCondition,
   type StorageStats,
   type StorageSupports,
   type StoredEntry,
   type WriteGroup,
-} from "../core/storage.ts";
-
-/** What one entry costs beside its key and value, roughly: the version and two references. */
-const ENTRY_OVERHEAD_BYTES = 32;
+} from "../core/ports/storage.ts";
+import { checkProviderOptions, PersistenceProvider, prepareProvider } from "../core/provider.ts";
+import { compareBytes } from "../core/util/bytes.ts";
+import type { OptionNames } from "../core/util/option_names.ts";
+import { runtime } from "./runtime.ts";
 
 /**
- * The data of a {@linkcode MemoryStorage}. It outlives the storage object, so opening a second one
- * on it shows what a reopened storage would show.
+ * Roughly what one entry costs in addition to its key and value: the version and two references.
+ */
+const ENTRY_OVERHEAD_BYTES = 32;
+const OPERATION = "open storage";
+
+/**
+ * The data of a {@linkcode MemoryStorage}. It outlives the storage, so opening another storage on
+ * it is like reopening a database on disk.
  *
  * @example Close and reopen
  * ```ts
@@ -43,26 +57,55 @@ const ENTRY_OVERHEAD_BYTES = 32;
  * ```
  */
 export class MemoryDatabase {
-  /** @internal The entries of each space, in key order. */
-  readonly spaces: ReadonlyMap<Space, StoredEntry[]> = new Map(SPACES.map((space) => [space, []]));
-  /** @internal The bytes that all entries occupy. */
+  /**
+   * The entries of each keyspace, in the order of the keys.
+   *
+   * @internal
+   */
+  readonly keyspaces: ReadonlyMap<Keyspace, StoredEntry[]> = new Map(
+    KEYSPACES.map((keyspace) => [keyspace, []]),
+  );
+  /**
+   * The bytes that all entries occupy.
+   *
+   * @internal
+   */
   usedBytes = 0;
 }
 
-/** How a {@linkcode MemoryStorage} is opened. */
+/** The options of a {@linkcode MemoryStorage}. */
 export interface MemoryStorageOptions {
-  /** The data to open. Default: a new, empty database. */
+  /**
+   * The data to open.
+   *
+   * @default {new MemoryDatabase()}
+   */
   database?: MemoryDatabase;
-  /** The most bytes that the data may occupy. Default: no limit. */
+  /**
+   * The maximum number of bytes that the data may occupy, at least 1. Once it is reached, commits
+   * reject with `STORAGE_FULL`, except those that make room. No limit by default.
+   *
+   * @default {undefined}
+   */
   maxBytes?: number;
-  /** Refuses every commit with `READ_ONLY`. Default: false. */
+  /**
+   * Refuses every commit with `READ_ONLY`.
+   *
+   * @default {false}
+   */
   readOnly?: boolean;
 }
+
+const MEMORY_STORAGE_OPTION_NAMES: OptionNames<MemoryStorageOptions> = {
+  database: true,
+  maxBytes: true,
+  readOnly: true,
+};
 
 /**
  * A {@linkcode Storage} in memory.
  *
- * @example A storage of one's own under a provider
+ * @example A provider on a storage that you open yourself
  * ```ts
  * import { PersistenceProvider } from "@cajun/persistence";
  * import { MemoryStorage } from "@cajun/persistence/memory";
@@ -75,7 +118,7 @@ export class MemoryStorage implements Storage {
   /** The name of the engine. */
   readonly name = "memory";
 
-  /** What it can do. */
+  /** What the engine can do. */
   readonly supports: StorageSupports = {
     reopen: true,
     processCrash: false,
@@ -89,55 +132,56 @@ export class MemoryStorage implements Storage {
   readonly #readOnly: boolean;
   #closed = false;
 
-  private constructor(options: MemoryStorageOptions) {
-    this.#database = options.database ?? new MemoryDatabase();
-    this.#maxBytes = options.maxBytes;
-    this.#readOnly = options.readOnly ?? false;
+  private constructor({ database, maxBytes, readOnly }: CheckedStorageOptions) {
+    this.#database = database;
+    this.#maxBytes = maxBytes;
+    this.#readOnly = readOnly;
   }
 
   /**
    * Opens a storage in memory.
    *
-   * @param options The data, its limit in bytes (an integer of at least 1), and whether it is
-   *   read-only.
+   * @param options The data, its size limit, and whether it is read-only.
    * @returns The storage.
-   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` where `maxBytes` is no integer of at least 1.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
    */
   static open(options: MemoryStorageOptions = {}): Promise<MemoryStorage> {
-    const { maxBytes } = options;
-    if (maxBytes !== undefined && !(Number.isSafeInteger(maxBytes) && maxBytes > 0)) {
-      return Promise.reject(
-        new ArgumentRangeError(`Cannot open storage: maxBytes must be at least 1, not ${maxBytes}`),
-      );
+    try {
+      checkOptions(options, OPERATION, MEMORY_STORAGE_OPTION_NAMES);
+      return Promise.resolve(new MemoryStorage(checkStorageOptions(options)));
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return Promise.resolve(new MemoryStorage(options));
   }
 
   /**
    * Reads one key.
    *
-   * @param space Where the key stands.
+   * @param keyspace The keyspace of the key.
    * @param key The key.
-   * @returns A copy of the entry, or `undefined` where there is none.
+   * @returns A copy of the entry, or `undefined` if there is none.
+   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` if there is no such keyspace.
    * @throws {PersistenceError} `CLOSED`.
    */
-  get(space: Space, key: Uint8Array): StoredEntry | undefined {
+  get(keyspace: Keyspace, key: Uint8Array): StoredEntry | undefined {
     this.#assertOpen("read");
-    const found = find(this.#entries(space), key);
+    const found = find(this.#entries(keyspace), key);
     return found.entry && copyOf(found.entry);
   }
 
   /**
    * Reads one page of a range.
    *
-   * @param space Where the keys stand.
-   * @param range Which keys, in which direction, and how much at the most.
-   * @returns Copies of the entries.
+   * @param keyspace The keyspace of the keys.
+   * @param range The keys, the direction, and the limits of the page.
+   * @returns Copies of the entries, in the order of the direction.
+   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` if there is no such keyspace.
    * @throws {PersistenceError} `CLOSED`.
    */
-  scan(space: Space, range: ScanRange): StoredEntry[] {
+  scan(keyspace: Keyspace, range: ScanRange): StoredEntry[] {
     this.#assertOpen("scan");
-    const entries = this.#entries(space);
+    const entries = this.#entries(keyspace);
     const first = find(entries, range.start).index;
     const end = find(entries, range.end).index;
     const page: StoredEntry[] = [];
@@ -153,10 +197,11 @@ export class MemoryStorage implements Storage {
   }
 
   /**
-   * Applies groups.
+   * Applies groups of changes.
    *
-   * @param groups The groups, each all or none.
-   * @returns Which groups applied.
+   * @param groups The groups, each of which applies wholly or not at all.
+   * @returns For each group, whether it was applied.
+   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` if there is no such keyspace.
    * @throws {PersistenceError} `CLOSED`, `READ_ONLY`, `STORAGE_FULL`.
    */
   commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
@@ -188,7 +233,7 @@ export class MemoryStorage implements Storage {
   }
 
   /**
-   * Figures about the storage.
+   * Counts entries and bytes.
    *
    * @returns The figures at this moment.
    * @throws {PersistenceError} `CLOSED`.
@@ -198,9 +243,11 @@ export class MemoryStorage implements Storage {
     return {
       entries: {
         meta: this.#entries("meta").length,
+        log: this.#entries("log").length,
         heads: this.#entries("heads").length,
         entries: this.#entries("entries").length,
         snapshots: this.#entries("snapshots").length,
+        outbox: this.#entries("outbox").length,
       },
       usedBytes: this.#database.usedBytes,
       limitBytes: this.#maxBytes,
@@ -213,7 +260,7 @@ export class MemoryStorage implements Storage {
     return Promise.resolve();
   }
 
-  /** Closes the storage. */
+  /** Calls {@linkcode MemoryStorage.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -224,12 +271,13 @@ export class MemoryStorage implements Storage {
     return true;
   }
 
-  #holds(condition: Condition): boolean {
-    return find(this.#entries(condition.space), condition.key).entry?.version === condition.version;
+  #holds(condition: StorageCondition): boolean {
+    return find(this.#entries(condition.keyspace), condition.key).entry?.version ===
+      condition.version;
   }
 
-  #change(change: Change): void {
-    const entries = this.#entries(change.space);
+  #change(change: StorageChange): void {
+    const entries = this.#entries(change.keyspace);
     const { index, entry } = find(entries, change.key);
     if (entry) {
       entries.splice(index, 1);
@@ -242,7 +290,7 @@ export class MemoryStorage implements Storage {
     }
   }
 
-  /** Counts every put as an addition: simple, and never lets more in than the limit allows. */
+  /** Counts every put as an addition: that is simple, and never exceeds the limit. */
   #assertFits(groups: readonly WriteGroup[]): void {
     if (this.#maxBytes === undefined) return;
     let addedBytes = 0;
@@ -259,9 +307,11 @@ export class MemoryStorage implements Storage {
     }
   }
 
-  #entries(space: Space): StoredEntry[] {
-    const entries = this.#database.spaces.get(space);
-    if (!entries) throw new ArgumentRangeError(`Cannot access space "${space}": there is none`);
+  #entries(keyspace: Keyspace): StoredEntry[] {
+    const entries = this.#database.keyspaces.get(keyspace);
+    if (!entries) {
+      throw new ArgumentRangeError(`Cannot access keyspace "${keyspace}": there is none`);
+    }
     return entries;
   }
 
@@ -272,7 +322,27 @@ export class MemoryStorage implements Storage {
   }
 }
 
-/** Where a key stands or would stand. */
+/** The options of the storage alone, with their defaults. */
+type CheckedStorageOptions =
+  & MemoryStorageOptions
+  & Required<Pick<MemoryStorageOptions, "database" | "readOnly">>;
+
+function checkStorageOptions(options: MemoryStorageOptions): CheckedStorageOptions {
+  const { database = new MemoryDatabase(), maxBytes, readOnly = false } = options;
+  if (!(database instanceof MemoryDatabase)) {
+    throw new ArgumentTypeError(`Cannot ${OPERATION}: database must be a MemoryDatabase`);
+  }
+  if (typeof readOnly !== "boolean") {
+    throw new ArgumentTypeError(
+      `Cannot ${OPERATION}: readOnly must be a boolean, not ${describeType(readOnly)}`,
+    );
+  }
+  if (maxBytes === undefined) return { database, readOnly };
+  checkInteger(maxBytes, "maxBytes", 1, Number.MAX_SAFE_INTEGER, OPERATION);
+  return { database, readOnly, maxBytes };
+}
+
+/** The position at which a key is, or would be inserted. */
 function find(
   entries: StoredEntry[],
   key: Uint8Array,
@@ -307,12 +377,17 @@ function sizeOf({ key, value }: { key: Uint8Array; value: Uint8Array }): number 
   return key.length + value.length + ENTRY_OVERHEAD_BYTES;
 }
 
-/** How a {@linkcode MemoryPersistenceProvider} is opened. */
+/** The options of a {@linkcode MemoryPersistenceProvider}. */
 export interface MemoryProviderOptions extends MemoryStorageOptions, ProviderOptions {}
 
+const MEMORY_PROVIDER_OPTION_NAMES: OptionNames<MemoryProviderOptions> = {
+  ...MEMORY_STORAGE_OPTION_NAMES,
+  ...PROVIDER_OPTION_NAMES,
+};
+
 /**
- * A {@linkcode PersistenceProvider} in memory: the same journals and snapshots as on LMDB, gone with
- * the process.
+ * A {@linkcode PersistenceProvider} in memory: the same journals and snapshots as on LMDB, lost
+ * when the process ends.
  *
  * @example A journal in memory
  * ```ts
@@ -328,13 +403,19 @@ export class MemoryPersistenceProvider extends PersistenceProvider {
   /**
    * Opens a provider in memory.
    *
-   * @param options Those of the storage and those of the provider.
+   * @param options The options of the storage and those of the provider.
    * @returns The provider.
-   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` where an option is out of range.
-   * @throws {PersistenceError} `CODEC_MISMATCH` where the database was written with another codec.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `CODEC_MISMATCH` if the data was written with another codec;
+   *   `UNSUPPORTED_FORMAT` if it was written by a newer version of this package; `CORRUPT` if it is
+   *   damaged.
    */
   static async open(options: MemoryProviderOptions = {}): Promise<MemoryPersistenceProvider> {
-    const storage = await MemoryStorage.open(options);
-    return new MemoryPersistenceProvider(await PersistenceProvider.prepare(storage, options));
+    checkOptions(options, OPERATION, MEMORY_PROVIDER_OPTION_NAMES);
+    const storageOptions = checkStorageOptions(options);
+    const settings = checkProviderOptions(options, runtime);
+    const storage = await MemoryStorage.open(storageOptions);
+    return new this(await prepareProvider(storage, settings));
   }
 }

@@ -1,30 +1,32 @@
 /**
- * A faster codec for the same bytes as the default one, on the package `msgpackr`.
+ * A faster codec that reads and writes the same bytes as the default one, on the package
+ * `msgpackr`.
  *
  * @module
  */
 
 import { Packr } from "msgpackr/pack";
-import type { Codec } from "../core/codec.ts";
-import { MessagePackCodec } from "../core/msgpack_codec.ts";
-import { checkStructure } from "../core/msgpack_structure.ts";
-import { asUnencodable, ValueWalk } from "../core/value_walk.ts";
+import { MessagePackCodec } from "../core/codec/msgpack_codec.ts";
+import { checkStructure } from "../core/codec/msgpack_validator.ts";
+import { asUnencodable, ValueWalk } from "../core/codec/value_walk.ts";
+import type { Codec } from "../core/ports/codec.ts";
 
 /**
- * `msgpackr` encodes into a buffer that all its instances in the process share, so a getter in a
- * message that encodes something itself would write into the middle of the message.
+ * Whether a message is being encoded. `msgpackr` encodes into a buffer that all its instances in
+ * the process share, so a getter in a message that itself encodes something would write into the
+ * middle of the message.
  */
 let isPacking = false;
 
 /**
- * A codec that reads and writes the same bytes as the default one, `MessagePackCodec`, with the same
- * limits, and takes less time for plain messages: those that hold nothing but null, booleans,
- * numbers, strings, arrays and plain objects. Its name is `"msgpack"`, so data that was written with
- * one of the two can be opened with the other.
+ * A codec that reads and writes the same bytes as the default one, `MessagePackCodec`, with the
+ * same limits. It takes less time for plain messages: those that hold nothing but null, booleans,
+ * numbers, strings, arrays and plain objects. Its name is `"msgpack"`, so data that was written
+ * with one of the two codecs can be opened with the other.
  *
  * A message that holds anything else, such as a `Date` or undefined, is left to `MessagePackCodec`:
- * extensions of `msgpackr` are registered for the whole process, where they would meet those of the
- * application.
+ * extensions of `msgpackr` are registered for the whole process, and could collide with those of
+ * the application.
  *
  * @example Opening a provider with it
  * ```ts
@@ -38,7 +40,7 @@ let isPacking = false;
  * ```
  */
 export class MsgpackrCodec implements Codec {
-  /** Always `"msgpack"`. */
+  /** The name of the format: `"msgpack"`. */
   readonly name = "msgpack";
 
   readonly #richCodec = new MessagePackCodec();
@@ -53,10 +55,10 @@ export class MsgpackrCodec implements Codec {
   /**
    * Encodes one value.
    *
-   * @param value What to encode.
+   * @param value The value to encode.
    * @returns The bytes, in memory that the next call may use again.
-   * @throws {PersistenceError} `UNENCODABLE` where the value would not come back as it went in. The
-   *   message names what is to blame and where it is.
+   * @throws {PersistenceError} `UNENCODABLE` if the value could not be decoded to an equal one. The
+   *   message names the part that is to blame, and where it is.
    */
   encode(value: unknown): Uint8Array {
     if (isPacking || !isPlain(value)) return this.#richCodec.encode(value);
@@ -64,8 +66,8 @@ export class MsgpackrCodec implements Codec {
     try {
       return this.#packr.pack(value);
     } catch {
-      // It trips over some plain objects, such as those with properties "constructor" and "toJSON".
-      // Where the value is to blame, this fails again, and says how.
+      // `msgpackr` fails on some plain objects, such as those with properties "constructor" and
+      // "toJSON". If the value is to blame, this fails again, and says why.
       return this.#richCodec.encode(value);
     } finally {
       isPacking = false;
@@ -77,11 +79,11 @@ export class MsgpackrCodec implements Codec {
    *
    * @param bytes Exactly the bytes of one value.
    * @returns The value. It shares no memory with the bytes.
-   * @throws {Error} where the bytes are not such a value.
+   * @throws {Error} If the bytes are not those of one value.
    */
   decode(bytes: Uint8Array): unknown {
     if (checkStructure(bytes)) return this.#richCodec.decode(bytes);
-    // A view of its own, because it would leave a property on the caller's.
+    // A new view, because `msgpackr` leaves a property on the one that it gets.
     return this.#packr.unpack(bytes.subarray());
   }
 }
@@ -96,7 +98,7 @@ function isPlain(value: unknown): boolean {
   return walk.isPlain;
 }
 
-/** Looks whether a value needs an extension, or is to be refused. */
+/** Finds out whether a value is plain, and refuses one that cannot be encoded. */
 class PlainWalk extends ValueWalk {
   isPlain = true;
 

@@ -1,5 +1,6 @@
 // Curves over time as SVG, for light and dark pages.
-import { escape, short, text, type Theme } from "./svg.ts";
+import { short } from "./numbers.ts";
+import { escape, text, type Theme } from "./svg.ts";
 
 /** One curve. */
 export interface Curve {

@@ -4,8 +4,8 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { Run } from "./context.ts";
 import { describeMachine } from "./machine.ts";
-import type { Comparison } from "./comparison.ts";
 import { describe } from "./report.ts";
+import type { Result, WorkloadResult } from "./result.ts";
 import { runtime, runtimeVersion } from "./runtime.ts";
 import { readVersions } from "./versions.ts";
 import { warmMemory } from "./warm_memory.ts";
@@ -49,33 +49,34 @@ async function main(chosen: readonly Workload[]): Promise<void> {
   const startedAt = Date.now();
   const machine = await describeMachine(run.base);
   warmMemory(run.quick ? QUICK_WARM_BYTES : WARM_BYTES);
-  const comparisons: Comparison[] = [];
+  const results: WorkloadResult[] = [];
   console.error(
     `${runtime} ${runtimeVersion} on ${machine.cpu}, ${machine.fileSystem}`,
   );
   for (const workload of chosen) {
     const workloadStartedAt = performance.now();
-    const own = await workload.run(run);
+    const comparisons = await workload.run(run);
     await run.clear();
-    comparisons.push(...own);
+    results.push({ name: workload.name, title: workload.title, comparisons });
     const seconds = ((performance.now() - workloadStartedAt) / 1_000).toFixed(
       1,
     );
     console.error(`${workload.name} took ${seconds} s`);
     if (!options.json) {
-      for (const comparison of own) console.log(`\n${describe(comparison)}`);
+      for (const comparison of comparisons) console.log(`\n${describe(comparison)}`);
     }
   }
   if (!options.json) return;
-  print(JSON.stringify({
+  const result: Result = {
     runtime,
     runtimeVersion,
-    quick: options.quick,
+    quick: run.quick,
     date: new Date(startedAt).toISOString(),
     seconds: (Date.now() - startedAt) / 1_000,
     versions: await readVersions(run),
     machine,
     unavailable: Object.fromEntries(run.unavailable),
-    comparisons,
-  }));
+    workloads: results,
+  };
+  print(JSON.stringify(result));
 }

@@ -1,15 +1,20 @@
-// Measures contestants side by side: one after the other within a round, several rounds. A machine
-// that is busy with something else for a second then disturbs a round and not a contestant, and the
-// median of the rounds' ratios is what two contestants are compared by.
+// Measures contestants side by side. In each round mitata measures one after the other, and there are
+// several rounds. A machine that is busy with something else for a second then disturbs a round and
+// not a contestant, and the median of the rounds' ratios is what two contestants are compared by.
+import { measure } from "mitata";
 
 /** Something that is measured. */
 export interface Contestant {
   readonly name: string;
+  readonly kind: ContestantKind;
   /** Does so many operations, to the last one's end. */
   run(operations: number): Promise<void> | void;
   /** The part of a round's operations that it does; for those that would take too long. */
   readonly share?: number;
 }
+
+/** What a contestant is. A limit is not a store, but what a store is held against. */
+export type ContestantKind = "ours" | "peer" | "limit";
 
 /** How much is measured. */
 export interface Effort {
@@ -18,127 +23,121 @@ export interface Effort {
   readonly operations: number;
 }
 
-/** What was measured in each round, by contestant. */
-export type Rounds = ReadonlyMap<string, readonly number[]>;
+/** What was measured, by the contestant's name. */
+export type Measured = ReadonlyMap<string, Measurement>;
 
-/** Measures operations per second. */
+/** What was measured of a contestant. */
+export interface Measurement {
+  readonly kind: ContestantKind;
+  /** mitata's samples of all rounds. */
+  readonly samples: readonly number[];
+  /** mitata's p50 of each round. */
+  readonly rounds: readonly number[];
+}
+
+/** What mitata says of a measurement, as far as it is used. */
+interface Statistics {
+  readonly samples: readonly number[];
+  readonly p50: number;
+}
+
+/** Before it measures, mitata calls once what it measures: with so large a part of the operations. */
+const WARM_UP_PART = 0.25;
+
+/** Of what is so fast that only many calls can be timed. */
+const CALLS_PER_SAMPLE = 256;
+
+/**
+ * mitata would collect all garbage before each measurement. On Node that makes unawaited appends a
+ * quarter slower beside encoding alone, which a process that just runs on does not see.
+ */
+const noCollection = { gc: false } as const;
+
+/** A sample is one call, and none is left out. Else mitata calls what is fast many times a sample. */
+const singleCalls = {
+  ...noCollection,
+  min_cpu_time: 0,
+  batch_threshold: -1,
+  samples_threshold: Infinity,
+} as const;
+
+/** Measures operations per second. A sample is all operations of a round. */
 export async function measureRates(
   contestants: readonly Contestant[],
   { rounds, operations }: Effort,
-): Promise<Rounds> {
-  return await inRounds(contestants, rounds, async (contestant, isWarmUp) => {
-    const own = Math.ceil(
-      operations * (contestant.share ?? 1) * (isWarmUp ? 0.25 : 1),
-    );
-    const startedAt = performance.now();
-    await contestant.run(own);
-    return own / ((performance.now() - startedAt) / 1_000);
+): Promise<Measured> {
+  return await inRounds(contestants, rounds, async (contestant) => {
+    const all = Math.ceil(operations * (contestant.share ?? 1));
+    let next = Math.ceil(all * WARM_UP_PART);
+    const run = (): Promise<void> | void => {
+      const own = next;
+      next = all;
+      return contestant.run(own);
+    };
+    const nanoseconds = await measure(run, { ...singleCalls, min_samples: 1, max_samples: 1 });
+    return convert(nanoseconds, (time) => all / (time / 1e9));
   });
 }
 
-/** How long operations took, in milliseconds. */
-export interface Latency {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-/** Latencies of contestants. */
-export interface Latencies {
-  /** Over all rounds. */
-  readonly overall: ReadonlyMap<string, Latency>;
-  /** The p50 of each round. */
-  readonly p50: Rounds;
-}
-
-/** Measures the time of single operations, one awaited after the other. */
+/** Measures the milliseconds of single operations, one awaited after the other. */
 export async function measureLatencies(
   contestants: readonly Contestant[],
   { rounds, operations }: Effort,
-): Promise<Latencies> {
-  const times = new Map<string, number[]>(
-    contestants.map(({ name }) => [name, []]),
-  );
-  const p50 = await inRounds(
-    contestants,
-    rounds,
-    async (contestant, isWarmUp) => {
-      const own: number[] = [];
-      for (let index = 0; index < operations; index++) {
-        const startedAt = performance.now();
-        await contestant.run(1);
-        own.push(performance.now() - startedAt);
-      }
-      if (!isWarmUp) times.get(contestant.name)?.push(...own);
-      return quantile(own, 0.5);
-    },
-  );
-  const overall = Array.from(
-    times,
-    ([name, all]) => [name, latencyOf(all)] as const,
-  );
-  return { overall: new Map(overall), p50 };
+): Promise<Measured> {
+  return await inRounds(contestants, rounds, async (contestant) => {
+    const nanoseconds = await measure(() => contestant.run(1), {
+      ...singleCalls,
+      min_samples: operations,
+      max_samples: operations,
+      warmup_samples: Math.floor(operations * WARM_UP_PART),
+      // Warm up however long that takes.
+      warmup_threshold: Infinity,
+    });
+    return convert(nanoseconds, (time) => time / 1e6);
+  });
 }
 
-/** The median of what was measured for a contestant. */
-export function medianOf(rounds: Rounds, name: string): number {
-  return quantile(measured(rounds, name), 0.5);
+/** Measures the microseconds of what is so fast that only many calls can be timed. */
+export async function measureCosts(
+  contestants: readonly Contestant[],
+  { rounds, milliseconds }: { readonly rounds: number; readonly milliseconds: number },
+): Promise<Measured> {
+  return await inRounds(contestants, rounds, async (contestant) => {
+    const nanoseconds = await measure(() => contestant.run(1), {
+      ...noCollection,
+      min_cpu_time: milliseconds * 1e6,
+      batch_samples: CALLS_PER_SAMPLE,
+    });
+    return convert(nanoseconds, (time) => time / 1e3);
+  });
 }
 
-/** The median of the ratios of two contestants, each of one round. */
-export function ratioOf(
-  rounds: Rounds,
-  name: string,
-  otherName: string,
-): number {
-  const others = measured(rounds, otherName);
-  return quantile(
-    measured(rounds, name).map((value, index) => value / others[index]!),
-    0.5,
-  );
-}
-
-/** p50, p99 and maximum of times. */
-export function latencyOf(times: readonly number[]): Latency {
-  return {
-    p50: quantile(times, 0.5),
-    p99: quantile(times, 0.99),
-    max: quantile(times, 1),
-  };
-}
-
-/** The smallest value that the given part of all values does not exceed. */
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? NaN;
+function convert(
+  { samples, p50 }: Statistics,
+  toUnit: (nanoseconds: number) => number,
+): Statistics {
+  return { samples: samples.map(toUnit), p50: toUnit(p50) };
 }
 
 async function inRounds(
   contestants: readonly Contestant[],
   rounds: number,
-  measure: (contestant: Contestant, isWarmUp: boolean) => Promise<number>,
-): Promise<Rounds> {
-  const results = new Map<string, number[]>(
-    contestants.map(({ name }) => [name, []]),
-  );
-  for (const contestant of contestants) await measure(contestant, true);
+  measureOne: (contestant: Contestant) => Promise<Statistics>,
+): Promise<Measured> {
+  const results = contestants.map(({ name, kind }) => ({
+    name,
+    kind,
+    samples: [] as number[],
+    rounds: [] as number[],
+  }));
   for (let round = 0; round < rounds; round++) {
-    // Each time another one begins, so that nobody always follows the same neighbour.
-    const first = round % contestants.length;
-    for (
-      const contestant of [
-        ...contestants.slice(first),
-        ...contestants.slice(0, first),
-      ]
-    ) {
-      results.get(contestant.name)?.push(await measure(contestant, false));
+    for (let turn = 0; turn < contestants.length; turn++) {
+      // Each time another one begins, so that nobody always follows the same neighbour.
+      const index = (round + turn) % contestants.length;
+      const { samples, p50 } = await measureOne(contestants[index]!);
+      results[index]?.samples.push(...samples);
+      results[index]?.rounds.push(p50);
     }
   }
-  return results;
-}
-
-function measured(rounds: Rounds, name: string): readonly number[] {
-  const values = rounds.get(name);
-  if (values === undefined) throw new Error(`Nothing was measured for ${name}`);
-  return values;
+  return new Map(results.map(({ name, ...measurement }) => [name, measurement]));
 }

@@ -1,35 +1,35 @@
 // The comparisons as text.
 import type { Comparison } from "./comparison.ts";
-import type { Latency } from "./measure.ts";
+import { factor, short } from "./numbers.ts";
+import type { Spread } from "./spread.ts";
+
+/** Fewer samples than this have no p99. */
+const MIN_P99_SAMPLES = 100;
 
 /** A comparison as a table: one line for us, one for each of the others. */
-export function describe(comparison: Comparison): string {
-  const { workload, title, unit, ours, others, ratios, latencies } = comparison;
-  const rows = [
-    ["ours", `${figure(ours)} ${unit}`, ""],
-    ...Object.entries(others).map(([name, value]) => [
-      name,
-      `${figure(value)} ${unit}`,
-      `${factor(ratios[name] ?? NaN)} ×`,
-    ]),
-  ].map((
-    [name = "", ...cells],
-  ) => [name, ...cells, describeLatency(latencies?.[name])]);
+export function describe({ name, title, unit, figures, targets, notes }: Comparison): string {
   return [
-    `${workload}: ${title}`,
-    ...table(rows),
-    ...comparison.targets.map(({ against, bound, ratio, actual, reached }) => {
+    `${name}: ${title}`,
+    ...table(figures.map((figure, index) => [
+      figure.name,
+      `${short(figure.p50)} ${unit}`,
+      describeSpread(figure),
+      index === 0 ? "" : `${factor(figure.ratio)} ×`,
+    ])),
+    ...targets.map(({ against, bound, ratio, actual, reached }) => {
       const verdict = reached ? "reached" : "MISSED";
       return `  ${verdict}: ${factor(actual)} × ${against}, to be ${bound} ${ratio} ×`;
     }),
-    ...(comparison.notes ?? []).map((note) => `  ${note}`),
+    ...(notes ?? []).map((note) => `  ${note}`),
     "",
   ].join("\n");
 }
 
-function describeLatency(latency: Latency | undefined): string {
-  if (latency === undefined) return "";
-  return `p99 ${figure(latency.p99)} ms, max ${figure(latency.max)} ms`;
+/** The range of the middle half, and the p99 if there are enough samples; empty for a lone value. */
+export function describeSpread({ samples, p25, p75, p99 }: Spread): string {
+  if (p25 === p75) return "";
+  const middle = `${short(p25)}–${short(p75)}`;
+  return samples < MIN_P99_SAMPLES ? middle : `${middle}, p99 ${short(p99)}`;
 }
 
 /** Right-aligned but for the first column. */
@@ -43,14 +43,4 @@ function table(rows: readonly (readonly string[])[]): string[] {
     });
     return `  ${cells.join("  ")}`.trimEnd();
   });
-}
-
-/** Three significant digits, and no more than are needed for whole numbers. */
-function figure(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString("en");
-  return value.toPrecision(3);
-}
-
-function factor(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
 }

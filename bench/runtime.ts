@@ -14,9 +14,9 @@ export const runtime: "node" | "bun" | "deno" = "Deno" in globalThis
 export const runtimeVersion: string = process.versions[runtime] ?? "";
 
 const entryPoints = {
-  node: () => import("../adapters/node.ts"),
-  bun: () => import("../adapters/bun.ts"),
-  deno: () => import("../adapters/deno.ts"),
+  node: () => import("../adapters/lmdb/node.ts"),
+  bun: () => import("../adapters/lmdb/bun.ts"),
+  deno: () => import("../adapters/lmdb/deno.ts"),
 };
 
 /** Opens a provider with the entry point for this runtime. */

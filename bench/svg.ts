@@ -1,17 +1,25 @@
 // Bar charts as SVG, for light and dark pages.
+import { short } from "./numbers.ts";
 
-/** One bar. */
+/** One bar, and between what half of its samples is. */
 export interface Bar {
-  readonly label: string;
   readonly value: number;
-  readonly kind: "ours" | "peer" | "limit";
+  readonly low: number;
+  readonly high: number;
 }
 
-/** Bars that share a scale. */
+/** The bars of one label, one to a column; `undefined` where there is none. */
+export interface BarLine {
+  readonly label: string;
+  readonly kind: "ours" | "peer" | "limit";
+  readonly bars: readonly (Bar | undefined)[];
+}
+
+/** Bars that share a scale, in all columns. */
 export interface Panel {
   readonly title: string;
   readonly subtitle: string;
-  readonly bars: readonly Bar[];
+  readonly lines: readonly BarLine[];
 }
 
 /** Colours. */
@@ -24,11 +32,11 @@ export interface Theme {
   readonly peer: string;
 }
 
-/** A chart: panels in rows of so many. */
+/** A chart: panels below one another. */
 export interface ChartOptions {
   readonly title: string;
-  readonly footer: string;
-  readonly columns: number;
+  readonly footer: readonly string[];
+  readonly columns: readonly string[];
   readonly panels: readonly Panel[];
   readonly theme: Theme;
 }
@@ -53,35 +61,27 @@ export const themes: readonly Theme[] = [
   },
 ];
 
-const PANEL_WIDTH = 356;
-const LABEL_WIDTH = 150;
-const VALUE_WIDTH = 52;
+const LABEL_WIDTH = 200;
+const COLUMN_WIDTH = 216;
+const VALUE_WIDTH = 58;
 const BAR_HEIGHT = 14;
 const BAR_STEP = 19;
-const PANEL_HEAD = 44;
-const PANEL_GAP = 18;
+const PANEL_HEAD = 60;
+const PANEL_GAP = 22;
 const MARGIN = 20;
 const TITLE_HEIGHT = 44;
-const FOOTER_HEIGHT = 30;
+const FOOTER_STEP = 14;
 
 /** Draws a chart. */
-export function drawChart(
-  { title, footer, columns, panels, theme }: ChartOptions,
-): string {
-  const rows = Array.from(
-    { length: Math.ceil(panels.length / columns) },
-    (_, row) => panels.slice(row * columns, (row + 1) * columns),
-  );
-  const width = 2 * MARGIN + columns * PANEL_WIDTH;
+export function drawChart({ title, footer, columns, panels, theme }: ChartOptions): string {
   const parts: string[] = [];
   let y = TITLE_HEIGHT;
-  for (const row of rows) {
-    parts.push(
-      ...row.map((panel, column) => drawPanel(panel, MARGIN + column * PANEL_WIDTH, y, theme)),
-    );
-    y += Math.max(...row.map(heightOf)) + PANEL_GAP;
+  for (const panel of panels) {
+    parts.push(drawPanel(panel, columns, y, theme));
+    y += PANEL_HEAD + panel.lines.length * BAR_STEP + PANEL_GAP;
   }
-  const height = y + FOOTER_HEIGHT;
+  const width = 2 * MARGIN + LABEL_WIDTH + columns.length * COLUMN_WIDTH;
+  const height = y + footer.length * FOOTER_STEP + MARGIN;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" ` +
     `height="${height}" role="img" font-family="system-ui, sans-serif">`,
@@ -90,51 +90,73 @@ export function drawChart(
     `<rect width="${width}" height="${height}" fill="${theme.background}"/>`,
     text(MARGIN, 26, title, { fill: theme.text, size: 16, weight: 600 }),
     ...parts,
-    text(MARGIN, height - 14, footer, { fill: theme.muted, size: 10 }),
+    ...footer.map((line, index) =>
+      text(MARGIN, y + (index + 1) * FOOTER_STEP, line, { fill: theme.muted, size: 10 })
+    ),
     "</svg>",
     "",
   ].join("\n");
 }
 
 function drawPanel(
-  { title, subtitle, bars }: Panel,
-  x: number,
+  { title, subtitle, lines }: Panel,
+  columns: readonly string[],
   y: number,
   theme: Theme,
 ): string {
-  const longest = Math.max(...bars.map(({ value }) => value));
-  const room = PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH;
-  const parts = bars.map(({ label, value, kind }, index) => {
-    const top = y + PANEL_HEAD + index * BAR_STEP;
-    const baseline = top + BAR_HEIGHT - 3;
-    const length = Math.max(1, room * value / longest);
-    const fill = kind === "ours" ? theme.ours : kind === "peer" ? theme.peer : "url(#hatched)";
-    const weight = kind === "ours" ? 600 : 400;
-    return [
-      text(x + LABEL_WIDTH - 6, baseline, label, {
-        fill: theme.text,
-        size: 11,
-        weight,
-        anchor: "end",
-      }),
-      `<rect x="${x + LABEL_WIDTH}" y="${top}" width="${length.toFixed(1)}" ` +
-      `height="${BAR_HEIGHT}" rx="2" fill="${fill}"/>`,
-      text(x + LABEL_WIDTH + length + 5, baseline, short(value), {
-        fill: theme.muted,
-        size: 11,
-        weight,
-      }),
-    ].join("\n");
-  });
+  const bars = lines.flatMap(({ bars }) => bars).filter((bar) => bar !== undefined);
+  const longest = Math.max(...bars.map(({ value, high }) => Math.max(value, high)));
   return [
-    text(x, y + 16, title, { fill: theme.text, size: 12, weight: 600 }),
-    text(x, y + 32, subtitle, { fill: theme.muted, size: 11 }),
-    ...parts,
+    text(MARGIN, y + 16, title, { fill: theme.text, size: 12, weight: 600 }),
+    text(MARGIN, y + 32, subtitle, { fill: theme.muted, size: 11 }),
+    ...columns.map((column, index) =>
+      text(columnAt(index), y + 51, column, { fill: theme.text, size: 11, weight: 600 })
+    ),
+    ...lines.map((line, index) =>
+      drawLine(line, y + PANEL_HEAD + index * BAR_STEP, longest, theme)
+    ),
   ].join("\n");
 }
 
-function heightOf({ bars }: Panel): number {
-  return PANEL_HEAD + bars.length * BAR_STEP;
+function drawLine(
+  { label, kind, bars }: BarLine,
+  top: number,
+  longest: number,
+  theme: Theme,
+): string {
+  const baseline = top + BAR_HEIGHT - 3;
+  const weight = kind === "ours" ? 600 : 400;
+  const perPixel = longest / (COLUMN_WIDTH - VALUE_WIDTH);
+  const labelled = { fill: theme.text, size: 11, weight, anchor: "end" } as const;
+  const valued = { fill: theme.muted, size: 11, weight };
+  return [
+    text(MARGIN + LABEL_WIDTH - 8, baseline, label, labelled),
+    ...bars.map((bar, index) => {
+      const x = columnAt(index);
+      if (bar === undefined) return text(x, baseline, "–", valued);
+      const end = x + Math.max(1, bar.value / perPixel);
+      const high = x + bar.high / perPixel;
+      return [
+        drawBar(x, end, top, kind === "limit" ? "url(#hatched)" : theme[kind]),
+        drawSpread(x + bar.low / perPixel, high, top + BAR_HEIGHT / 2, theme),
+        text(Math.max(end, high) + 5, baseline, short(bar.value), valued),
+      ].join("\n");
+    }),
+  ].join("\n");
+}
+
+function columnAt(index: number): number {
+  return MARGIN + LABEL_WIDTH + index * COLUMN_WIDTH;
+}
+
+function drawBar(start: number, end: number, top: number, fill: string): string {
+  return `<rect x="${start}" y="${top}" width="${(end - start).toFixed(1)}" ` +
+    `height="${BAR_HEIGHT}" rx="2" fill="${fill}"/>`;
+}
+
+function drawSpread(low: number, high: number, y: number, { text }: Theme): string {
+  return `<line x1="${low.toFixed(1)}" y1="${y}" x2="${high.toFixed(1)}" y2="${y}" ` +
+    `stroke="${text}" stroke-opacity="0.6" stroke-width="2"/>`;
 }
 
 function hatching({ peer }: Theme): string {
@@ -159,14 +181,6 @@ export function text(
 ): string {
   return `<text x="${x.toFixed(1)}" y="${y}" font-size="${size}" font-weight="${weight}" ` +
     `text-anchor="${anchor}" fill="${fill}">${escape(content)}</text>`;
-}
-
-/** A number with about three digits. */
-export function short(value: number): string {
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
-  if (value >= 1e4) return `${Math.round(value / 1e3)} k`;
-  if (value >= 1e3) return `${(value / 1e3).toFixed(1)} k`;
-  return value >= 100 ? String(Math.round(value)) : value.toPrecision(2);
 }
 
 /** Text within SVG. */

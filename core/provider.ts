@@ -1,96 +1,94 @@
 /**
- * The provider: opens journals and snapshot stores on one storage.
+ * The provider: creates journals and snapshot stores on one storage.
  *
  * @module
  */
 
-import { listActorIds } from "./actor_ids.ts";
-import type { AdmissionLimits, BackpressureStrategy, PendingCounts } from "./admission.ts";
-import { checkInteger, checkOptions } from "./arguments.ts";
-import type { Codec } from "./codec.ts";
-import { type CommitCounts, CommitQueue } from "./commit_queue.ts";
-import { ArgumentRangeError, ArgumentTypeError, PersistenceError } from "./errors.ts";
-import { FollowerRegistry, type FollowerServices } from "./followers.ts";
-import type {
-  BatchedJournalOptions,
-  BatchedMessageJournal,
-  JournalOptions,
-  MessageJournal,
-} from "./journal.ts";
-import { JournalReader } from "./journal_reader.ts";
-import { MessageEncoder } from "./message_encoder.ts";
-import { MessagePackCodec } from "./msgpack_codec.ts";
-import { MESSAGE, type PayloadKind, type Payloads, PlainPayloads, STATE } from "./payloads.ts";
-import { BatchingJournal, type JournalServices, QueuedJournal } from "./queued_journal.ts";
-import { QueuedSnapshotStore, type SnapshotServices } from "./queued_snapshots.ts";
-import type { Schema } from "./schema.ts";
-import { SchemaPayloads } from "./schema_payloads.ts";
-import { Settlements } from "./settlements.ts";
-import type { SnapshotStore, SnapshotStoreOptions } from "./snapshots.ts";
-import type { Storage, StorageStats, StorageSupports } from "./storage.ts";
-import { claimStorage } from "./store_info.ts";
-import { Truncation } from "./truncation.ts";
+import { MessagePackCodec } from "./codec/msgpack_codec.ts";
+import { CommitQueue } from "./commit/commit_queue.ts";
+import { checkOptionalKind, checkOptions } from "./errors/arguments.ts";
+import { ArgumentTypeError, PersistenceError } from "./errors/persistence_error.ts";
+import { failureOf } from "./errors/storage_failure.ts";
+import { addressOf } from "./format/actor_address.ts";
+import type { RemovalMode } from "./format/removal_mark.ts";
+import type { BatchedMessageJournal } from "./ports/batched_journal.ts";
+import type { Codec } from "./ports/codec.ts";
+import {
+  CONSUMER_REGISTRY_OPTION_NAMES,
+  type ConsumerRegistry,
+  type ConsumerRegistryOptions,
+} from "./ports/consumers.ts";
+import type { MessageJournal } from "./ports/journal.ts";
+import {
+  BATCHED_JOURNAL_OPTION_NAMES,
+  type BatchedJournalOptions,
+  JOURNAL_OPTION_NAMES,
+  type JournalOptions,
+} from "./ports/journal_options.ts";
+import {
+  type ActorInfo,
+  type ListActorsOptions,
+  PROVIDER_OPTION_NAMES,
+  type ProviderOptions,
+  type ProviderStats,
+  REMOVE_ACTOR_OPTION_NAMES,
+  type RemoveActorOptions,
+  type Runtime,
+} from "./ports/provider.ts";
+import type { Schema } from "./ports/schema.ts";
+import {
+  SNAPSHOT_STORE_OPTION_NAMES,
+  type SnapshotStore,
+  type SnapshotStoreOptions,
+} from "./ports/snapshot_store.ts";
+import type { Storage, StorageSupports } from "./ports/storage.ts";
+import { JournalReader } from "./read/journal_reader.ts";
+import { listActorIds, listActors } from "./read/list_actors.ts";
+import type { WholeReadServices } from "./read/removal.ts";
+import {
+  MESSAGE,
+  type PayloadNouns,
+  type Payloads,
+  PlainPayloads,
+  STATE,
+} from "./schema/payloads.ts";
+import { SchemaPayloads } from "./schema/schema_payloads.ts";
+import { BatchingJournal } from "./stores/batching_journal.ts";
+import { type ConsumerServices, QueuedConsumerRegistry } from "./stores/consumer_registry.ts";
+import { HealthCheck } from "./stores/health_check.ts";
+import { MessageEncoder } from "./stores/message_encoder.ts";
+import {
+  checkSettings,
+  closingOnFailure,
+  prepareProvider,
+  type ProviderLimits,
+  type ProviderParts,
+  type ProviderSettings,
+} from "./stores/provider_parts.ts";
+import type { JournalServices } from "./stores/journal_services.ts";
+import { QueuedJournal } from "./stores/queued_journal.ts";
+import { QueuedSnapshotStore, type SnapshotServices } from "./stores/queued_snapshot_store.ts";
+import { Truncation } from "./stores/truncation.ts";
+import { CallTracker } from "./util/call_tracker.ts";
+import {
+  ACTOR_STORE_OPTION_NAMES,
+  type ActorStore,
+  type ActorStoreOptions,
+  type ActorStoreProvider,
+  type CallChain,
+} from "./ports/actor_store.ts";
+import type { CallContext } from "./ports/call_context.ts";
+import type { Clock } from "./ports/clock.ts";
+import { makeActorStore } from "./stores/make_actor_store.ts";
+import { systemClock } from "./util/system_clock.ts";
 
-const MIB = 2 ** 20;
-const DEFAULT_MAX_MESSAGE_BYTES = 16 * MIB;
-const DEFAULT_MAX_SNAPSHOT_BYTES = 256 * MIB;
-const DEFAULT_MAX_PENDING_MESSAGES = 100_000;
-const DEFAULT_MAX_PENDING_BYTES = 64 * MIB;
-/** What a writable stream has under way: enough that commits are large while the next is filled. */
+/** What a writable stream has in flight: enough that commits are large while the next one fills. */
 const STREAM_MESSAGES = 4_096;
-const STREAM_BYTES = MIB;
-/** LMDB and JavaScript engines alike have their limits at 2 GiB; stay well below. */
-const MAX_VALUE_BYTES = 2 ** 30;
-const CODEC_NAME = /^[a-z0-9._+-]{1,64}$/;
-const HEALTH_KEY: Uint8Array = new TextEncoder().encode("health");
-
-/** How a provider works. */
-export interface ProviderOptions {
-  /**
-   * Turns messages and states into bytes. Its name is stored with the data. Default:
-   * {@linkcode MessagePackCodec}.
-   */
-  codec?: Codec;
-  /** The most bytes of an encoded message: 1 to 2^30. Default: 16 MiB. */
-  maxMessageBytes?: number;
-  /** The most bytes of an encoded state: 1 to 2^30. Default: 256 MiB. */
-  maxSnapshotBytes?: number;
-  /**
-   * How many messages may wait to be committed, at least 1; a larger batch is accepted when nothing
-   * else waits. Default: 100,000.
-   */
-  maxPendingMessages?: number;
-  /**
-   * How many bytes of encoded messages may wait to be committed, from 1 to 2^30. It is also the most
-   * that a message or a batch may have. Default: 64 MiB.
-   */
-  maxPendingBytes?: number;
-  /**
-   * What happens to an append that would exceed these limits: it waits for room in call order
-   * (`"wait"`), or it rejects with `BACKPRESSURE` (`"reject"`). An append that waits holds a copy of
-   * its encoded message, so with `"wait"`, too, it rejects with `BACKPRESSURE` where 10 times
-   * `maxPendingMessages` messages or 10 times `maxPendingBytes` bytes already wait for room, over all
-   * callers. Await your appends, or write to `journal.writable()`, which is never refused: it holds
-   * back its source instead. Default: `"wait"`.
-   */
-  backpressure?: BackpressureStrategy;
-}
-
-/** Figures about a provider at one moment. The counts begin at 0 when it is opened. */
-export interface ProviderStats extends Readonly<CommitCounts> {
-  /** Figures about its storage. */
-  readonly storage: StorageStats;
-  /** What waits to be committed. */
-  readonly pending: PendingCounts;
-  /** How often snapshots that are no longer kept could not be deleted. */
-  readonly failedPrunes: number;
-  /** The error of the last such failure. */
-  readonly lastPruneError: unknown;
-}
+const STREAM_BYTES = 2 ** 20;
 
 /**
- * Opens journals and snapshot stores on one storage. Engines bring a provider of their own, such as
- * `LmdbPersistenceProvider`; {@linkcode PersistenceProvider.openOn} opens one on any
+ * Creates journals and snapshot stores on one storage. The adapters have providers of their own, such
+ * as `LmdbPersistenceProvider`; {@linkcode PersistenceProvider.openOn} opens one on any
  * {@linkcode Storage}.
  *
  * @example A provider on any storage
@@ -99,35 +97,44 @@ export interface ProviderStats extends Readonly<CommitCounts> {
  * import { MemoryStorage } from "@cajun/persistence/memory";
  *
  * await using provider = await PersistenceProvider.openOn(await MemoryStorage.open());
- * const journal = provider.createMessageJournal<string>("door-1");
+ * const journal = provider.createMessageJournal<string>();
  * console.log(await journal.append("door-1", "opened")); // 0
  * ```
  */
-export class PersistenceProvider implements AsyncDisposable {
+export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider {
+  /** The clock of its runtime. */
+  readonly clock: Clock;
+  /** The context of calls of its runtime, if that has one. */
+  readonly callContext: CallContext<CallChain> | undefined;
   readonly #storage: Storage;
   readonly #codec: Codec;
   readonly #limits: ProviderLimits;
   readonly #queue: CommitQueue;
   readonly #journals: JournalServices;
   readonly #snapshots: SnapshotServices;
-  readonly #followers: FollowerServices;
+  readonly #consumers: ConsumerServices;
+  readonly #health: HealthCheck;
   #failedPrunes = 0;
   #lastPruneError: unknown;
-  #probes = 0;
+  readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
 
   /**
-   * For subclasses; everybody else calls {@linkcode PersistenceProvider.openOn}.
+   * For the adapters of this package. Everyone else calls {@linkcode PersistenceProvider.openOn}.
    *
-   * @param prepared What {@linkcode PersistenceProvider.prepare} returned.
+   * @param parts What the provider is made of.
    */
-  protected constructor(prepared: PreparedProvider) {
-    const { storage, codec, limits } = prepared;
+  protected constructor(parts: ProviderParts) {
+    if (parts?.storage === undefined) throw notOpened(new.target.name);
+    const { storage, settings, log } = parts;
+    const { codec, limits, runtime } = settings;
+    this.clock = runtime.clock;
+    this.callContext = runtime.callContext;
     const assertOpen = (operation: string) => this.#assertOpen(operation);
     this.#storage = storage;
     this.#codec = codec;
     this.#limits = limits;
-    this.#queue = new CommitQueue(storage, limits);
+    this.#queue = new CommitQueue(storage, log, limits, runtime.clock);
     this.#journals = {
       queue: this.#queue,
       ...this.#encoding(new PlainPayloads(codec, MESSAGE)),
@@ -136,6 +143,8 @@ export class PersistenceProvider implements AsyncDisposable {
         messages: Math.min(limits.maxPendingMessages, STREAM_MESSAGES),
         bytes: Math.min(limits.maxPendingBytes, STREAM_BYTES),
       },
+      clock: this.clock,
+      closing: this.#closed.signal,
       assertOpen,
     };
     this.#snapshots = {
@@ -143,56 +152,39 @@ export class PersistenceProvider implements AsyncDisposable {
       queue: this.#queue,
       payloads: new PlainPayloads(codec, STATE),
       maxSnapshotBytes: limits.maxSnapshotBytes,
-      settlements: new Settlements(),
+      calls: new CallTracker(),
       onPruneFailure: (error) => {
         this.#failedPrunes++;
         this.#lastPruneError = error;
       },
       assertOpen,
     };
-    this.#followers = { storage, queue: this.#queue, assertOpen, waiting: new Map() };
+    this.#health = new HealthCheck(storage, this.#queue);
+    this.#consumers = { storage, queue: this.#queue, assertOpen, waiting: new Map() };
   }
 
   /**
-   * Opens a provider on a storage, which then belongs to it: `close()` closes the storage. Where
-   * this fails, the storage is closed, too.
+   * Opens a provider on a storage, which then belongs to it: `close()` closes the storage. If this
+   * fails, the storage is closed, too.
    *
    * @param storage The storage.
-   * @param options How the provider works.
+   * @param options The codec and the limits of the provider.
    * @returns The provider.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
-   * @throws {PersistenceError} `CODEC_MISMATCH` where the storage was written with another codec;
-   *   `UNSUPPORTED_FORMAT` where by a newer version; `CORRUPT` where it is damaged.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `CODEC_MISMATCH` if the storage was written with another codec;
+   *   `UNSUPPORTED_FORMAT` if it was written by a newer version; `CORRUPT` if it is damaged;
+   *   `STORAGE_FAILED`.
    */
   static async openOn(
     storage: Storage,
     options: ProviderOptions = {},
   ): Promise<PersistenceProvider> {
-    return new PersistenceProvider(await PersistenceProvider.prepare(storage, options));
-  }
-
-  /**
-   * For subclasses: checks the options and the storage.
-   *
-   * @param storage The storage. Where this fails, it is closed.
-   * @param options How the provider works.
-   * @returns What the constructor takes.
-   * @throws As {@linkcode PersistenceProvider.openOn}.
-   */
-  protected static async prepare(
-    storage: Storage,
-    options: ProviderOptions,
-  ): Promise<PreparedProvider> {
-    try {
-      checkOptions(options, "open provider");
-      const codec = checkCodec(options.codec ?? new MessagePackCodec());
-      const limits = checkLimits(options);
-      await claimStorage(storage, codec);
-      return { storage, codec, limits };
-    } catch (error) {
-      await storage.close();
-      throw error;
-    }
+    const settings = await closingOnFailure(storage, () => {
+      checkOptions(options, "open provider", PROVIDER_OPTION_NAMES);
+      return checkProviderOptions(options);
+    });
+    return new PersistenceProvider(await prepareProvider(storage, settings));
   }
 
   /** The name of the storage engine, such as `"lmdb"`. */
@@ -200,124 +192,275 @@ export class PersistenceProvider implements AsyncDisposable {
     return this.#storage.name;
   }
 
-  /** What the storage can do. */
+  /** What the storage engine can do. */
   get supports(): StorageSupports {
     return this.#storage.supports;
   }
 
   /**
-   * Creates a journal whose appends go out as soon as possible, grouped with all that arrive
-   * meanwhile.
+   * Creates a journal whose appends are committed as soon as possible, grouped with all that arrive
+   * in the meantime.
    *
-   * @typeParam Message What is stored in it.
-   * @param options Binding to one actor, for which its id alone will do, and schema.
+   * @typeParam Message The type of the messages.
+   * @param options The kind of its actors, the actor that it is bound to, if any, and the schema.
    * @returns The journal.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where the actor id or the
-   *   schema is bad.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
    * @throws {PersistenceError} `CLOSED`.
+   *
+   * @example A journal that is bound to one actor
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>({ actorId: "door-1" });
+   * console.log(await journal.append("door-1", "opened")); // 0
+   * ```
    */
-  createMessageJournal<Message>(
-    options: string | JournalOptions<Message> = {},
-  ): MessageJournal<Message> {
+  createMessageJournal<Message>(options: JournalOptions<Message> = {}): MessageJournal<Message> {
     this.#assertOpen("create journal");
-    if (typeof options === "string") return new QueuedJournal<Message>(this.#journals, options);
-    checkOptions(options, "create journal");
-    return new QueuedJournal<Message>(this.#journalsWith(options.schema), options.actorId);
+    checkOptions(options, "create journal", JOURNAL_OPTION_NAMES);
+    return new QueuedJournal<Message>(this.#journalsWith(options.schema), options);
   }
 
   /**
-   * Creates a journal whose appends wait for others, up to a number, a size and a delay.
+   * Creates a journal whose appends wait for a batch.
    *
-   * @typeParam Message What is stored in it.
-   * @param options Binding to one actor, schema, number of messages (default 100), bytes (default
-   *   1 MiB) and delay (default 100 ms), or `adaptive`.
+   * @typeParam Message The type of the messages.
+   * @param options The kind of its actors, the actor that it is bound to, if any, the schema, and
+   *   after how many messages (default 100), bytes (default 1 MiB) or milliseconds (default 100) a
+   *   batch is committed.
    * @returns The journal.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
    * @throws {PersistenceError} `CLOSED`.
    */
   createBatchedMessageJournal<Message>(
     options: BatchedJournalOptions<Message> = {},
   ): BatchedMessageJournal<Message> {
     this.#assertOpen("create journal");
-    checkOptions(options, "create journal");
+    checkOptions(options, "create journal", BATCHED_JOURNAL_OPTION_NAMES);
     return new BatchingJournal<Message>(this.#journalsWith(options.schema), options);
   }
 
   /**
    * Creates a snapshot store.
    *
-   * @typeParam State What is stored in it.
-   * @param options Binding to one actor, schema, and how many snapshots are kept (default 3).
+   * @typeParam State The type of the states.
+   * @param options The kind of its actors, the actor that it is bound to, if any, the schema, and how
+   *   many snapshots of each actor it keeps (default 3).
    * @returns The snapshot store.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
    * @throws {PersistenceError} `CLOSED`.
    */
   createSnapshotStore<State>(options: SnapshotStoreOptions<State> = {}): SnapshotStore<State> {
     this.#assertOpen("create snapshot store");
-    checkOptions(options, "create snapshot store");
+    checkOptions(options, "create snapshot store", SNAPSHOT_STORE_OPTION_NAMES);
     const payloads = this.#payloadsOf(STATE, options.schema) ?? this.#snapshots.payloads;
     return new QueuedSnapshotStore<State>({ ...this.#snapshots, payloads }, options);
   }
 
   /**
-   * Creates a registry of those who follow journals, for retention to leave what they need.
+   * Creates the stores of a kind of stateful actors. `StatefulActors` and `StatefulActor` do it by
+   * themselves.
    *
-   * @returns The registry. All of a provider hold the same.
+   * @typeParam Stored The type of what is journaled.
+   * @typeParam State The type of the states.
+   * @param options The kind, its schemas, and how many snapshots are kept.
+   * @returns The stores.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
    * @throws {PersistenceError} `CLOSED`.
    */
-  createFollowerRegistry(): FollowerRegistry {
-    this.#assertOpen("create follower registry");
-    return new FollowerRegistry(this.#followers);
+  createActorStore<Stored, State>(
+    options: ActorStoreOptions<Stored, State>,
+  ): ActorStore<Stored, State> {
+    this.#assertOpen("create actor store");
+    checkOptions(options, "create actor store", ACTOR_STORE_OPTION_NAMES);
+    const { kind, messageSchema, stateSchema, keepSnapshots } = options;
+    const payloads = this.#payloadsOf(STATE, stateSchema) ?? this.#snapshots.payloads;
+    return makeActorStore<Stored, State>({
+      storage: this.#storage,
+      codec: this.#codec,
+      kind,
+      journals: this.#journalsWith(messageSchema),
+      snapshots: { ...this.#snapshots, payloads },
+      keepSnapshots,
+      maxRunBytes: this.#limits.maxPendingBytes,
+    });
   }
 
   /**
-   * Lists the actors that have a journal, in the order of their ids in UTF-8, in pages of bounded
-   * size. An actor that is added meanwhile may be left out.
+   * Creates a registry of the consumers of journals, whose entries retention leaves alone.
    *
-   * @param after The actor behind which the list begins. Default: the first one.
-   * @returns Their ids. All errors are thrown by the iteration.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where `after` is no actor id.
+   * @param options The kind of the actors whose journals are read.
+   * @returns The registry. All registries of a provider for one kind hold the same consumers.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `CLOSED`.
+   */
+  createConsumerRegistry(options: ConsumerRegistryOptions = {}): ConsumerRegistry {
+    this.#assertOpen("create consumer registry");
+    checkOptions(options, "create consumer registry", CONSUMER_REGISTRY_OPTION_NAMES);
+    return new QueuedConsumerRegistry(this.#consumers, options);
+  }
+
+  /**
+   * Lists the actors of a kind that have a journal, in the order of their ids in UTF-8, in pages of
+   * bounded size. An actor that is added in the meantime may be left out.
+   *
+   * @param options The kind of the actors (default: those without kind), what their ids begin with,
+   *   and the id with which, or after which, the list begins.
+   * @returns The ids of the actors. The iteration throws all errors.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
    * @throws {PersistenceError} `CORRUPT`, `STORAGE_FAILED`, `CLOSED`.
    *
-   * @example All actors
+   * @example The actors of a kind whose ids begin with "eu": first eu-1, then eu-2
    * ```ts
    * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
    *
    * await using provider = await MemoryPersistenceProvider.open();
-   * const journal = provider.createMessageJournal<string>();
-   * await Promise.all([journal.append("door-2", "opened"), journal.append("door-1", "opened")]);
-   * for await (const actorId of provider.actorIds()) console.log(actorId); // door-1, then door-2
+   * const carts = provider.createMessageJournal<string>({ kind: "cart" });
+   * for (const id of ["us-1", "eu-2", "eu-1"]) await carts.append(id, "opened");
+   * for await (const id of provider.actorIds({ kind: "cart", prefix: "eu" })) console.log(id);
    * ```
    */
-  async *actorIds(after?: string): AsyncGenerator<string, void, undefined> {
+  async *actorIds(options: ListActorsOptions = {}): AsyncGenerator<string, void, undefined> {
     this.#assertOpen("list actors");
-    for await (const actorId of listActorIds(this.#storage, after)) {
+    for await (const actorId of listActorIds(this.#whole, options)) {
       yield actorId;
       this.#assertOpen("list actors");
     }
   }
 
   /**
-   * Whether the storage works: writes a probe, durably, and reads it back. On a storage that is open
-   * read-only it only reads.
+   * Lists the actors of a kind that have a journal or a snapshot, in the order of their ids in UTF-8,
+   * in pages of bounded size. What is told of an actor is from about the moment at which it is listed;
+   * one that is added in the meantime may be left out.
    *
-   * @returns False where that fails, or the provider is closed. It never rejects.
+   * @param options The kind of the actors (default: those without kind), what their ids begin with,
+   *   and the id with which, or after which, the list begins.
+   * @returns Kind and id of each actor, the lowest and highest sequence number of its journal, and the
+   *   sequence number of its newest snapshot. The iteration throws all errors.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `CORRUPT`, with `actorId` if the head of a journal is damaged;
+   *   `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`, `CLOSED`.
+   *
+   * @example How far actors have come
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>();
+   * await journal.appendBatch("door-1", ["opened", "closed"]);
+   * await provider.createSnapshotStore<string>().saveSnapshot("door-1", "closed", 1);
+   * for await (const { actorId, highestSequenceNumber, newestSnapshot } of provider.actors()) {
+   *   console.log(actorId, highestSequenceNumber, newestSnapshot); // door-1 1 1
+   * }
+   * ```
    */
-  async isHealthy(): Promise<boolean> {
-    try {
-      this.#assertOpen("check health");
-      return await this.#probe();
-    } catch (error) {
-      if (!(error instanceof PersistenceError) || error.code !== "READ_ONLY") return false;
-      return await this.#isReadable();
+  async *actors(options: ListActorsOptions = {}): AsyncGenerator<ActorInfo, void, undefined> {
+    this.#assertOpen("list actors");
+    for await (const info of listActors(this.#whole, options)) {
+      yield info;
+      this.#assertOpen("list actors");
     }
   }
 
   /**
-   * Figures about this provider and its storage.
+   * Deletes everything of an actor: journal, snapshots, undelivered effects and dead letters, what it
+   * remembers of messages that were handled, and the positions of consumers. Afterwards the id is as
+   * if it had never been used: a new journal begins at 0.
    *
-   * @returns The figures at this moment.
-   * @throws {PersistenceError} `CLOSED`, `STORAGE_FAILED`.
+   * From the first of its commits on, the actor is empty for everyone. If the process crashes before
+   * the last one, whoever calls this again, or writes to the actor, finishes the deletion. A full
+   * storage does it all the same. Appends that were called before are deleted with the rest; those
+   * that are called later, or by another process, begin the new journal. Readers that are in the midst
+   * of the journal get `TRUNCATED`, never messages of both.
+   *
+   * Stop the actor first: one that goes on may still write what it decided before. An actor that is
+   * damaged can be deleted, unless its keys are.
+   *
+   * **What is left:** entries that have not been collected stand in the log until it is collected,
+   * where nobody can read them any more; the actor's id stays in the record of the order in which
+   * entries were committed. The storage marks the space of everything else as free, and uses it again
+   * by and by. Until then the bytes stand in its files; in backups, for as long as these are kept.
+   *
+   * @param actorId The id of the actor. For an unknown actor nothing happens.
+   * @param options The kind of the actor.
+   * @returns Resolves when that is durable and nothing is left. Idempotent.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an argument is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `CORRUPT` if a damaged key may be that of the journal;
+   *   `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`, `REOPEN_REQUIRED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example An actor that begins anew
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>({ kind: "cart" });
+   * await journal.appendBatch("42", ["opened", "paid"]);
+   * await provider.deleteActor("42", { kind: "cart" });
+   * console.log(await journal.getHighestSequenceNumber("42")); // -1
+   * console.log(await journal.append("42", "opened")); // 0
+   * ```
+   */
+  async deleteActor(actorId: string, options: RemoveActorOptions = {}): Promise<void> {
+    await this.#remove(actorId, options, "delete");
+  }
+
+  /**
+   * Erases everything of an actor, as {@linkcode PersistenceProvider.deleteActor} does, but its
+   * numbering goes on: the next append gets the number that it would have got. So what others have
+   * stored with sequence numbers of the actor, such as ids of delivered effects, never comes to mean
+   * something else. What stays is the actor's id and that number; and, until the log has been
+   * collected, what stands there, as after a deletion.
+   *
+   * Recovery then begins with the initial state, as if there had been no message.
+   *
+   * @param actorId The id of the actor. For an unknown actor nothing happens.
+   * @param options The kind of the actor.
+   * @returns Resolves when that is durable and nothing else is left. Idempotent.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an argument is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `CORRUPT` if the head of the journal is damaged, so that it cannot be
+   *   known where the numbering goes on: `deleteActor` still works. Otherwise as `deleteActor`.
+   *
+   * @example An actor whose numbering goes on
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>();
+   * await journal.appendBatch("42", ["opened", "paid"]);
+   * await provider.eraseActor("42");
+   * console.log((await journal.readFrom("42", 0)).length); // 0
+   * console.log(await journal.append("42", "opened")); // 2
+   * ```
+   */
+  async eraseActor(actorId: string, options: RemoveActorOptions = {}): Promise<void> {
+    await this.#remove(actorId, options, "erase");
+  }
+
+  /**
+   * Whether the storage works: writes a probe, durably, and reads it back. If the storage is open
+   * read-only, it only reads.
+   *
+   * @returns False if that fails or the provider is closed. It never rejects.
+   */
+  async isHealthy(): Promise<boolean> {
+    return !this.#closing && await this.#health.run();
+  }
+
+  /**
+   * The statistics of this provider and its storage.
+   *
+   * @returns The statistics at this moment.
+   * @throws {PersistenceError} `CLOSED`, `STORAGE_FAILED`, `REOPEN_REQUIRED`.
    */
   async stats(): Promise<ProviderStats> {
     this.#assertOpen("read statistics");
@@ -331,8 +474,32 @@ export class PersistenceProvider implements AsyncDisposable {
   }
 
   /**
-   * Lets everything that waits go out, and waits until it is on disk, also where the storage was
-   * opened with a weaker durability. What could not be committed is told by its own promise.
+   * The position of the newest commit that has changed a journal, by any process: see `position`
+   * in `AppendReceipt`.
+   *
+   * @returns The position, 0 if there has been none.
+   * @throws {PersistenceError} `STORAGE_FAILED`, `CLOSED`.
+   *
+   * @example Who comes later has the higher position
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const journal = provider.createMessageJournal<string>();
+   * const { position } = await journal.append("door-1", "opened", { receipt: true });
+   * await journal.append("door-2", "opened");
+   * console.log(await provider.position() > position); // true
+   * ```
+   */
+  async position(): Promise<number> {
+    this.#assertOpen("read position");
+    await this.#queue.log.follow();
+    return this.#queue.log.nextPosition - 1;
+  }
+
+  /**
+   * Commits everything that is pending and waits until it is on disk, even if the storage was opened
+   * with a weaker durability. An append that cannot be committed rejects its own promise.
    *
    * @throws {PersistenceError} `STORAGE_FAILED`, `REOPEN_REQUIRED`, `CLOSED`.
    */
@@ -343,11 +510,12 @@ export class PersistenceProvider implements AsyncDisposable {
   }
 
   /**
-   * Refuses new calls, waits for what was accepted, and closes the storage. Every journal and
-   * snapshot store of the provider is closed with it. Idempotent.
+   * Refuses new calls, waits for the accepted ones, and closes the storage. Every journal and snapshot
+   * store of the provider is closed with it. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
+    this.#closed.abort();
     return this.#closing;
   }
 
@@ -356,18 +524,22 @@ export class PersistenceProvider implements AsyncDisposable {
     return this.close();
   }
 
+  get #whole(): WholeReadServices {
+    return { storage: this.#storage, heads: this.#queue.log };
+  }
+
   #journalsWith<Message>(schema: Schema<Message> | undefined): JournalServices {
     const payloads = this.#payloadsOf(MESSAGE, schema);
     return payloads ? { ...this.#journals, ...this.#encoding(payloads) } : this.#journals;
   }
 
-  #payloadsOf<Value>(kind: PayloadKind, schema: Schema<Value> | undefined): Payloads | undefined {
-    return schema === undefined ? undefined : new SchemaPayloads(this.#codec, kind, schema);
+  #payloadsOf<Value>(nouns: PayloadNouns, schema: Schema<Value> | undefined): Payloads | undefined {
+    return schema === undefined ? undefined : new SchemaPayloads(this.#codec, nouns, schema);
   }
 
   #encoding(payloads: Payloads): Pick<JournalServices, "reader" | "encoder"> {
     return {
-      reader: new JournalReader(this.#storage, payloads),
+      reader: new JournalReader(this.#storage, this.#queue.log, payloads),
       encoder: new MessageEncoder(payloads, {
         maxMessageBytes: this.#limits.maxMessageBytes,
         maxBatchBytes: this.#limits.maxPendingBytes,
@@ -375,32 +547,25 @@ export class PersistenceProvider implements AsyncDisposable {
     };
   }
 
+  async #remove(actorId: string, options: RemoveActorOptions, mode: RemovalMode): Promise<void> {
+    const operation = `${mode} actor`;
+    this.#assertOpen(operation);
+    checkOptions(options, operation, REMOVE_ACTOR_OPTION_NAMES);
+    const kind = checkOptionalKind(options.kind, operation);
+    const actor = addressOf(kind, actorId, operation);
+    try {
+      await this.#queue.remove(actor, mode);
+    } catch (error) {
+      throw failureOf(mode, actor, error);
+    }
+  }
+
   async #close(): Promise<void> {
     await this.#queue.drain();
-    await this.#journals.truncation.settlements.settled();
-    await this.#snapshots.settlements.settled();
+    await this.#journals.truncation.calls.settled();
+    await this.#snapshots.calls.settled();
+    await this.#queue.close();
     await this.#storage.close();
-  }
-
-  async #probe(): Promise<boolean> {
-    const value = new TextEncoder().encode(`${Date.now()} ${++this.#probes}`);
-    await this.#queue.write({
-      conditions: [],
-      changes: [{ type: "put", space: "meta", key: HEALTH_KEY, value, version: 0 }],
-    });
-    // Another process may have probed meanwhile, so its bytes are as good as ours.
-    const stored = await this.#storage.get("meta", HEALTH_KEY);
-    return stored !== undefined && stored.value.length > 0;
-  }
-
-  async #isReadable(): Promise<boolean> {
-    try {
-      await this.#storage.get("meta", HEALTH_KEY);
-      return true;
-    } catch {
-      // What is asked is whether it can be read; that it cannot is the answer.
-      return false;
-    }
   }
 
   #assertOpen(operation: string): void {
@@ -410,64 +575,26 @@ export class PersistenceProvider implements AsyncDisposable {
   }
 }
 
-/** Limits of a provider. */
-interface ProviderLimits extends AdmissionLimits {
-  readonly maxMessageBytes: number;
-  readonly maxSnapshotBytes: number;
+function notOpened(name: string): ArgumentTypeError {
+  const open = name === "PersistenceProvider" ? "openOn(storage)" : "open({ … })";
+  return new ArgumentTypeError(`Cannot make provider: call await ${name}.${open} instead`);
 }
 
-/** A storage that has been checked, and how a provider on it works. For subclasses. */
-export interface PreparedProvider {
-  /** The storage. */
-  readonly storage: Storage;
-  /** The codec. */
-  readonly codec: Codec;
-  /** The limits, with all defaults filled in. */
-  readonly limits: ProviderLimits;
+/**
+ * Checks the values of a provider's options, for adapters. An adapter checks the names itself, since
+ * it has more options.
+ *
+ * @param options The options.
+ * @param runtime The clock and the context of calls of the adapter's runtime.
+ * @returns The options with their defaults.
+ * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if one is invalid.
+ */
+export function checkProviderOptions(
+  options: ProviderOptions,
+  runtime: Runtime = { clock: systemClock },
+): ProviderSettings {
+  return checkSettings(options, new MessagePackCodec(), runtime);
 }
 
-function checkCodec(codec: Codec): Codec {
-  if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
-    throw new ArgumentTypeError("Cannot open provider: codec must have encode and decode");
-  }
-  if (typeof codec.name !== "string" || !CODEC_NAME.test(codec.name)) {
-    throw new ArgumentRangeError(
-      `Cannot open provider: the codec's name "${codec.name}" does not fit ${CODEC_NAME}`,
-    );
-  }
-  return codec;
-}
-
-function checkLimits(options: ProviderOptions): ProviderLimits {
-  const check = (value: number, name: string, maximum: number) =>
-    checkInteger(value, name, 1, maximum, "open provider");
-  const { backpressure = "wait" } = options;
-  if (backpressure !== "wait" && backpressure !== "reject") {
-    throw new ArgumentRangeError(
-      `Cannot open provider: backpressure must be "wait" or "reject", not "${backpressure}"`,
-    );
-  }
-  return {
-    backpressure,
-    maxMessageBytes: check(
-      options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
-      "maxMessageBytes",
-      MAX_VALUE_BYTES,
-    ),
-    maxSnapshotBytes: check(
-      options.maxSnapshotBytes ?? DEFAULT_MAX_SNAPSHOT_BYTES,
-      "maxSnapshotBytes",
-      MAX_VALUE_BYTES,
-    ),
-    maxPendingMessages: check(
-      options.maxPendingMessages ?? DEFAULT_MAX_PENDING_MESSAGES,
-      "maxPendingMessages",
-      Number.MAX_SAFE_INTEGER,
-    ),
-    maxPendingBytes: check(
-      options.maxPendingBytes ?? DEFAULT_MAX_PENDING_BYTES,
-      "maxPendingBytes",
-      MAX_VALUE_BYTES,
-    ),
-  };
-}
+// For adapters, which import nothing of `stores/`.
+export { prepareProvider };

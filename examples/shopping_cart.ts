@@ -1,10 +1,10 @@
-// A shopping cart whose events have been through three versions. Each generation of the code wrote
-// its own; the code of today reads them all, and nothing that is stored is ever rewritten.
+// A shopping cart whose events have had three versions. Each generation of the code wrote its own;
+// today's code reads them all, and nothing that is stored is ever rewritten.
 import assert from "node:assert/strict";
 import { z } from "zod"; // or valibot, arktype, or any other that keeps to Standard Schema
 // In your project: "@cajun/persistence" and "@cajun/persistence/memory".
 import { MemoryPersistenceProvider } from "../adapters/memory.ts";
-import { eventSourced, type Schema, StatefulActor } from "../mod.ts";
+import { eventSourced, type Schema, StatefulActors } from "../mod.ts";
 
 // Version 1: an item was one piece, and its price in euros.
 interface ItemAddedV1 {
@@ -51,14 +51,14 @@ type Cart = Map<string, number>;
 
 const totalOf = (cart: Cart) => [...cart.values()].reduce((sum, cents) => sum + cents, 0);
 
-const cart = eventSourced<Cart, Command, CartEvent, number>({
-  initialState: () => new Map(),
-  handle: (_cart, command) => ({
+const cart = eventSourced({
+  initialState: (): Cart => new Map(),
+  handle: (_cart: Cart, command: Command) => ({
     events: command.type === "total" ? [] : [command],
     reply: totalOf,
   }),
-  // Knows the events of today only.
-  apply(cart, event) {
+  // Knows only today's events.
+  apply(cart: Cart, event: CartEvent) {
     const { sku } = event;
     if (event.type === "item removed") cart.delete(sku);
     else cart.set(sku, (cart.get(sku) ?? 0) + event.quantity * event.cents);
@@ -68,28 +68,35 @@ const cart = eventSourced<Cart, Command, CartEvent, number>({
 
 await using provider = await MemoryPersistenceProvider.open();
 
-// What the first two generations left behind.
+// The first two generations have stored these.
 const first = provider.createMessageJournal<ItemAddedV1>({
+  kind: "cart",
   schema: { name: "item added", version: 1 },
 });
-await first.append("cart-1", { type: "item added", sku: "pen", price: 1.5 });
+await first.append("1", { type: "item added", sku: "pen", price: 1.5 });
 const second = provider.createMessageJournal<ItemAddedV2>({
+  kind: "cart",
   schema: { name: "item added", version: 2 },
 });
-await second.append("cart-1", { type: "item added", sku: "ink", price: 12, quantity: 2 });
+await second.append("1", { type: "item added", sku: "ink", price: 12, quantity: 2 });
 
 // Today's code goes on with it.
-const journal = provider.createMessageJournal({ schema });
-await using actor = StatefulActor.start({ actorId: "cart-1", journal, behavior: cart });
-assert.equal(await actor.ask({ type: "total" }), 1_50 + 2 * 12_00);
+await using carts = StatefulActors.start({
+  provider,
+  kind: "cart",
+  behavior: cart,
+  messageSchema: schema,
+});
+assert.equal(await carts.ask("1", { type: "total" }), 1_50 + 2 * 12_00);
 const added = { type: "item added", sku: "cap", quantity: 3, cents: 4_00 } as const;
-assert.equal(await actor.ask(added), 1_50 + 2 * 12_00 + 3 * 4_00);
-assert.equal(await actor.ask({ type: "item removed", sku: "ink" }), 1_50 + 3 * 4_00);
+assert.equal(await carts.ask("1", added), 1_50 + 2 * 12_00 + 3 * 4_00);
+assert.equal(await carts.ask("1", { type: "item removed", sku: "ink" }), 1_50 + 3 * 4_00);
 
 // An event that is not valid is never stored.
-await assert.rejects(actor.ask({ ...added, quantity: 0 }), { code: "VALIDATION_FAILED" });
+await assert.rejects(carts.ask("1", { ...added, quantity: 0 }), { code: "VALIDATION_FAILED" });
 
-const entries = await journal.readFrom("cart-1", 0);
+const journal = provider.createMessageJournal({ kind: "cart", schema });
+const entries = await journal.readFrom("1", 0);
 assert.deepEqual(entries[0]?.message, {
   type: "item added",
   sku: "pen",
@@ -98,4 +105,4 @@ assert.deepEqual(entries[0]?.message, {
 });
 const versions = entries.map(({ schema }) => `${schema?.name} ${schema?.version}`);
 assert.deepEqual(versions, ["item added 1", "item added 2", "item added 3", "item removed 1"]);
-console.log(`${await actor.ask({ type: "total" })} cents, from ${versions.join(", ")}`);
+console.log(`${await carts.ask("1", { type: "total" })} cents, from ${versions.join(", ")}`);

@@ -1,5 +1,5 @@
 // `npm run bench:compare`: runs the bench on Node, Bun and Deno, one after the other, writes what
-// they say to bench/results/, and draws the charts. Arguments are the bench's own, such as --quick.
+// they say to bench/results/, with tables and charts. Arguments are the bench's own, such as --quick.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ try {
     writeFileSync(join(results, `${name}.json`), `${result}\n`);
   }
   const [node] = await runtimes.node();
-  console.log(capture([node, join(root, "bench", "charts.ts")]));
+  console.log(capture([node, join(root, "bench", "publish.ts")]));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -15,15 +15,15 @@ const workloads = ["bulk", "unawaited", "actors", "replay"];
 const areas = [
   { name: "waiting", fits: /^\(idle\)/ },
   { name: "garbage collection", fits: /^\(garbage collector\)/ },
-  {
-    name: "codec",
-    fits:
-      /@msgpack|core\/(msgpack_|value_walk|rich_values|extensions|message_encoder)|utf8|isWellFormed/,
-  },
-  { name: "frames, checksums", fits: /core\/(frame|tail|checksum|record|keys|head|byte_arena)/ },
-  { name: "journal, queue", fits: /core\// },
+  { name: "codec", fits: /\((@msgpack |core\/codec\/)|utf8|isWellFormed/ },
+  { name: "schema", fits: /\(core\/schema\// },
+  { name: "format", fits: /\(core\/format\// },
+  { name: "read", fits: /\(core\/read\// },
+  { name: "commit", fits: /\(core\/commit\// },
+  { name: "stores", fits: /\(core\/stores\// },
+  { name: "rest of core", fits: /\(core\// },
   { name: "adapter, lmdb", fits: /\((adapters|lmdb)\// },
-  { name: "caller", fits: /bench\// },
+  { name: "caller", fits: /\(bench\// },
   { name: "runtime", fits: /(?:)/ },
 ];
 /** The most functions that are named. */
@@ -119,9 +119,17 @@ function timesOf({ nodes, samples, timeDeltas }) {
 /** @param {{ functionName: string, url: string }} callFrame */
 function keyOf({ functionName, url }) {
   const name = functionName === "" ? "anonymous" : functionName;
-  const file = url.split("/node_modules/").at(-1)?.split("/").slice(-2).join("/") ?? "";
-  const place = url.includes("/node_modules/@msgpack/") ? `@msgpack ${file}` : file;
+  const place = placeOf(url);
   return place === "" ? name : `${name} (${place})`;
+}
+
+/** The path of a file of ours, or the end of that of any other. @param {string} url */
+function placeOf(url) {
+  const inPackage = url.split("/node_modules/").at(-1) ?? "";
+  const [, own] = url.split(`${root.replaceAll("\\", "/")}/`);
+  if (inPackage === url && own !== undefined) return own;
+  const file = inPackage.split("/").slice(-2).join("/");
+  return inPackage.startsWith("@msgpack/") ? `@msgpack ${file}` : file;
 }
 
 /** @param {string} key */

@@ -1,6 +1,6 @@
 // Makes dist/: what `npm pack` ships, and what Node runs.
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join, posix } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { root, run } from "./process.js";
@@ -11,12 +11,15 @@ const sources = [
   "mod.ts",
   "core",
   "adapters",
+  "testing",
   "tests",
   "examples",
   "scripts",
   "bench",
   "package-lock.json",
 ];
+/** What is left of a module that has only types: its comments. */
+const EMPTY_MODULE = /^(?:\/\*[^]*?\*\/|\/\/.*|\s)*export \{\};\s*$/;
 const configurations = ["tsconfig.json", "tsconfig.build.json"];
 
 /** Makes dist/ anew. */
@@ -25,6 +28,51 @@ export async function build() {
   const command = tool("typescript", "-p", "tsconfig.build.json", "--noEmitOnError");
   const { ok, end, output } = await run(command);
   if (!ok) throw new Error(`Building ${end}:\n${output}`);
+  removeUnreachableTypes();
+}
+
+/**
+ * The files of the build that a user can reach, relative to the checkout: what the exports of
+ * package.json name, and what that imports.
+ *
+ * @returns {Set<string>}
+ */
+export function reachableFiles() {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  /** @type {Set<string>} */
+  const reached = new Set();
+  /** @param {string} file @param {string} extension */
+  const visit = (file, extension) => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    const text = readFileSync(join(root, file), "utf8");
+    // Not in comments, of which the examples import what is not here.
+    const imports = /^(?!\s*(?:\*|\/[/*])).*?\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/gm;
+    for (const [, specifier = ""] of text.matchAll(imports)) {
+      const name = specifier.replace(/\.[jt]s$/, extension);
+      visit(posix.join(posix.dirname(file), name), extension);
+    }
+  };
+  for (const target of Object.values(exports).filter((target) => typeof target === "object")) {
+    visit(posix.normalize(target.types), ".d.ts");
+    visit(posix.normalize(target.default), ".js");
+  }
+  return reached;
+}
+
+/**
+ * Declarations that no import of a user leads to, which are a tenth of the package, and the empty
+ * modules beside them.
+ */
+function removeUnreachableTypes() {
+  const reachable = reachableFiles();
+  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
+    const file = posix.join("dist", name.replaceAll("\\", "/"));
+    if (!file.endsWith(".d.ts") || reachable.has(file)) continue;
+    rmSync(join(root, file));
+    const code = join(root, file.replace(/\.d\.ts$/, ".js"));
+    if (EMPTY_MODULE.test(readFileSync(code, "utf8"))) rmSync(code);
+  }
 }
 
 /** Makes dist/ anew if a source has changed since it was made. */

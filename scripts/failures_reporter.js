@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 /** @import { TestEvent } from "node:test/reporters" */
 
 /**
- * A reporter for `node --test` that tells of failures only, and hands on what the tests write.
+ * A reporter for `node --test` that reports failures only, and passes on what the tests write.
  *
  * @param {AsyncIterable<TestEvent>} events
  */

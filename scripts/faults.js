@@ -1,11 +1,11 @@
 // `npm run faults`: tries to break the promise "acknowledged means on disk", on Node, Bun and Deno,
 // and ends with a table of what was tried, how often, and what failed.
 //
-//   --quick           in under a minute
+//   --quick           with few trials, in a minute or two
 //   --seed N          replays a run
 //   --only NAME,NAME  only these faults
 //   --runtime NAME    only on node, bun or deno
-//   --json FILE       writes the result; `node scripts/faults_readme.js` makes README's table of it
+//   --json FILE       writes the result; `node scripts/faults_readme.js` puts it into the documents
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, resolve } from "node:path";
@@ -20,7 +20,7 @@ import { ensureInstalled } from "./setup.js";
 /** @import { FaultDescription, FaultsResult, FaultRun } from "./faults_child.js" */
 /** @import { Runtime } from "./runtimes.js" */
 
-/** How many failures are shown as they come: the first ones tell enough. */
+/** How many failures are shown as they come: the first ones say enough. */
 const SHOWN_FAILURES = 10;
 /** Spreads the seeds of runtimes, so that they do not all try the same. */
 const SEED_STEP = 0x9e3779b1;

@@ -17,7 +17,7 @@ import { root } from "./process.js";
  */
 
 /**
- * @typedef {object} FaultRun what came of a fault on a runtime
+ * @typedef {object} FaultRun the result of a fault on a runtime
  * @property {string} runtime name and version
  * @property {number} seed
  * @property {number} tried
@@ -25,7 +25,7 @@ import { root } from "./process.js";
  * @property {readonly string[]} failures the first of them
  * @property {Record<string, number | string>} figures
  * @property {number} seconds
- * @property {string} [crash] how the process ended, where it has not come to its end
+ * @property {string} [crash] how the process ended, if not by itself
  * @property {string} [unavailable] why it was skipped
  */
 
@@ -38,7 +38,7 @@ import { root } from "./process.js";
  * @property {(FaultDescription & { runs: readonly FaultRun[] })[]} faults
  */
 
-/** Where nothing more has been carried out for so long, the fault is taken to hang. */
+/** If nothing more has been carried out for this long, the fault is taken to hang. */
 const STALL_MS = 600_000;
 /** How many failures are kept. */
 const KEPT_FAILURES = 100;
@@ -72,7 +72,7 @@ export async function listFaults(runtime) {
 }
 
 /**
- * Carries out a fault. Never rejects: a crash is what came of it.
+ * Carries out a fault. Never rejects: a crash is a result, too.
  *
  * @param {FaultDescription} fault
  * @param {Runtime} runtime
@@ -109,7 +109,7 @@ export async function carryOut(fault, runtime, { seed, count }) {
       ...run,
       tried,
       failed: failures.length,
-      // What must fail tells nothing new.
+      // Failures that must happen say nothing new.
       failures: fault.expectsFailures ? [] : failures.slice(0, KEPT_FAILURES),
       figures,
     };
@@ -159,7 +159,7 @@ function start({ kind, executable }, job, onReport) {
         onReport(JSON.parse(line));
       } catch (error) {
         if (!(error instanceof SyntaxError)) throw error;
-        // Something else that it has written.
+        // Something other than a report.
         errors = `${errors}${line}\n`.slice(-4_000);
       }
     });
@@ -167,7 +167,7 @@ function start({ kind, executable }, job, onReport) {
     const finish = (how) => {
       clearTimeout(timer);
       process.off("exit", end);
-      // What a fault that has crashed may have left.
+      // Ends what a crashed fault may have left.
       end();
       resolve(how);
     };
@@ -187,7 +187,7 @@ function endGroup(child) {
     if (process.platform === "win32") child.kill("SIGKILL");
     else process.kill(-child.pid, "SIGKILL");
   } catch (error) {
-    // Gone already: that is what was wanted.
+    // It has ended already, as wanted.
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
   }
 }

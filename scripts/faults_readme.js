@@ -1,5 +1,6 @@
-// `node scripts/faults_readme.js`: puts the table of the last full run of the fault rig into README,
-// from tests/faults/results/faults.json, which `npm run faults -- --json` writes.
+// `node scripts/faults_readme.js`: puts the table of the last full run of the fault rig into
+// docs/testing.md, and a few rows of it into README, from tests/faults/results/faults.json, which
+// `npm run faults -- --json` writes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -10,19 +11,34 @@ import { tableOf } from "./faults_table.js";
 
 /** @import { FaultsResult } from "./faults_child.js" */
 
-const readme = join(root, "README.md");
 const resultFile = join(root, "tests", "faults", "results", "faults.json");
 const BEGIN = "<!-- The table is made by scripts/faults_readme.js -->";
 const END = "<!-- The end of the table -->";
 
+/** The rows of README: the two losses that users fear, and that the rig would find one. */
+const README_FAULTS = ["power-loss", "power-loss-unsynced", "kill"];
+
 /**
- * What README must quote, and what it quotes, without what only changes the layout.
+ * The documents that quote the result, and what each of them quotes.
  *
- * @returns {{ wanted: string, actual: string }}
+ * @type {Readonly<Record<string, (result: FaultsResult) => string>>}
+ */
+const quotes = {
+  "README.md": (result) => describe({ ...result, faults: choose(result, README_FAULTS) }),
+  "docs/testing.md": (result) => `\`\`\`sh\n${result.command}\n\`\`\`\n\n${describe(result)}`,
+};
+
+/**
+ * What each document must quote, and what it quotes, without what only changes the layout.
+ *
+ * @returns {{ file: string, wanted: string, actual: string }[]}
  */
 export function compareTables() {
-  const { begin, end, content } = findTable();
-  return { wanted: plain(quoteOf(readResult())), actual: plain(content.slice(begin, end)) };
+  const result = readResult();
+  return Object.entries(quotes).map(([file, quoteOf]) => {
+    const { begin, end, content } = findTable(file);
+    return { file, wanted: plain(quoteOf(result)), actual: plain(content.slice(begin, end)) };
+  });
 }
 
 /** @returns {FaultsResult} */
@@ -31,17 +47,26 @@ function readResult() {
 }
 
 /** @param {FaultsResult} result */
-function quoteOf(result) {
+function describe(result) {
   const date = result.date.slice(0, 10);
-  const on = `On ${date}, ${result.machine}, seed ${result.seed}:`;
-  return `\`\`\`sh\n${result.command}\n\`\`\`\n\n${on}\n\n${tableOf(result)}`;
+  return `On ${date}, ${result.machine}, seed ${result.seed}:\n\n${tableOf(result)}`;
 }
 
-function findTable() {
-  const content = readFileSync(readme, "utf8");
+/** @param {FaultsResult} result @param {readonly string[]} names */
+function choose({ faults }, names) {
+  return names.map((name) => {
+    const fault = faults.find((fault) => fault.name === name);
+    if (!fault) throw new Error(`The result has no fault ${name}`);
+    return fault;
+  });
+}
+
+/** @param {string} file */
+function findTable(file) {
+  const content = readFileSync(join(root, file), "utf8");
   const begin = content.indexOf(BEGIN) + BEGIN.length;
   const end = content.indexOf(END);
-  if (begin < BEGIN.length || end === -1) throw new Error(`README has no ${BEGIN} and ${END}`);
+  if (begin < BEGIN.length || end === -1) throw new Error(`${file} has no ${BEGIN} and ${END}`);
   return { begin, end, content };
 }
 
@@ -51,9 +76,13 @@ function plain(text) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { begin, end, content } = findTable();
-  const quote = `\n\n${quoteOf(readResult())}\n\n`;
-  writeFileSync(readme, content.slice(0, begin) + quote + content.slice(end));
-  const { ok, output } = await run([(await deno()).executable, "fmt", readme]);
+  const result = readResult();
+  for (const [file, quoteOf] of Object.entries(quotes)) {
+    const { begin, end, content } = findTable(file);
+    const quote = `\n\n${quoteOf(result)}\n\n`;
+    writeFileSync(join(root, file), content.slice(0, begin) + quote + content.slice(end));
+  }
+  const files = Object.keys(quotes).map((file) => join(root, file));
+  const { ok, output } = await run([(await deno()).executable, "fmt", ...files]);
   if (!ok) throw new Error(output);
 }

@@ -1,4 +1,4 @@
-// The table that a run of the fault rig ends with, on the terminal and in README.
+// The table that a run of the fault rig ends with, on the terminal and in the documents.
 import { hasFailed } from "./faults_child.js";
 
 /** @import { FaultDescription, FaultsResult, FaultRun } from "./faults_child.js" */

@@ -28,7 +28,7 @@ export function run([program = "", ...args], { cwd = root, timeoutMs = 600_000 }
     // A process group of its own, so that what a hanging test has started is ended with it.
     const child = spawn(program, args, {
       cwd,
-      // Else a `node:test` in the child takes itself for a part of the one that we may run in.
+      // Otherwise a `node:test` in the child takes itself for a part of the one that we may run in.
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, NO_COLOR: "1" },
       stdio: ["ignore", "pipe", "pipe"],
       detached: process.platform !== "win32",
@@ -65,7 +65,7 @@ function endGroup(child) {
     if (process.platform === "win32") child.kill("SIGKILL");
     else process.kill(-child.pid, "SIGKILL");
   } catch (error) {
-    // Gone already: that is what was wanted.
+    // It has ended already, as wanted.
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ESRCH") throw error;
   }
 }

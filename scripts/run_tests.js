@@ -1,21 +1,27 @@
 // `npm test`: installs what is missing, builds, and runs the suites, or those that are named as
-// arguments. `bun run test` runs the suite of Bun.
+// arguments. `bun run test` runs the suite of Bun. `--quick node`, or `bun` or `deno`, runs what
+// gives an answer within a minute.
+import { availableParallelism } from "node:os";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { build } from "./build.js";
-import { newestNodeDirectory, startedByBun } from "./runtimes.js";
+import { newestNode, newestNodeDirectory, startedByBun } from "./runtimes.js";
 import { ensureInstalled } from "./setup.js";
-import { runSuite, suites } from "./suites.js";
+import { quickSuites, runSuite, suites } from "./suites.js";
 
 /** @import { Result, Suite } from "./suites.js" */
 
 try {
-  const chosen = chooseSuites(process.argv.slice(2));
+  const { values: { quick }, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: "boolean", default: false } },
+  });
+  const chosen = quick ? [chooseQuickSuite(positionals)] : chooseSuites(positionals);
   await ensureInstalled();
-  let isBuilt = false;
-  if (chosen.some(({ usesBuild }) => usesBuild)) {
+  if (chosen.some(({ runtime, usesBuild }) => usesBuild || runtime === newestNode)) {
     await ensureInstalled(newestNodeDirectory);
-    isBuilt = await tryToBuild();
   }
+  const isBuilt = chosen.some(({ usesBuild }) => usesBuild) && await tryToBuild();
   summarize(await runAll(chosen, isBuilt));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
@@ -31,6 +37,16 @@ function chooseSuites(names) {
     throw new Error(`There is no suite ${unknown.join(", ")}. There are: ${known}`);
   }
   return suites.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
+/** @param {readonly string[]} names */
+function chooseQuickSuite(names) {
+  const [name = startedByBun ? "bun" : undefined, ...others] = names;
+  const chosen = quickSuites.find((suite) => suite.name === name);
+  if (chosen !== undefined && others.length === 0) return chosen;
+  const known = quickSuites.map(({ name }) => name).join(", ");
+  const given = names.length > 0 ? `not ${names.join(" ")}` : "and none is named";
+  throw new Error(`--quick takes one runtime: ${known}; ${given}`);
 }
 
 /** Where building fails, the suites that use the build fail, and the others still tell more. */
@@ -57,8 +73,8 @@ async function runAll(chosen, isBuilt) {
   const work = async () => {
     for (const [index, suite] of queue) results[index] = await runAndTell(suite, isBuilt);
   };
-  // Two at a time take from the queue: much of what a test does is to wait for the disk.
-  await Promise.all([work(), work()]);
+  // More than there are cores: much of what a test does is to wait for the disk.
+  await Promise.all(Array.from({ length: availableParallelism() + 2 }, work));
   return results;
 }
 

@@ -7,7 +7,7 @@ import { root, run } from "./process.js";
  * @property {"node" | "bun" | "deno"} kind
  * @property {string} label name and version, such as "node-20.20.2"
  * @property {string} executable
- * @property {string} [unavailable] why there is no such runtime for this platform
+ * @property {string} [unavailable] why this platform has no such runtime
  */
 
 /** Where the newest Node is installed: its package.json says why. */
@@ -48,7 +48,7 @@ export async function bun() {
     return unavailable("bun", "bun", "the npm package `bun` has no binary for it");
   }
   const executable = executableIn(join(root, "node_modules", name, "bin"), "bun");
-  // Where install scripts are run, the one of `bun` has moved the binary.
+  // If install scripts were run, the one of `bun` has moved the binary.
   return await identify("bun", existsSync(executable) ? executable : join(wrapper, "bin/bun.exe"));
 }
 

@@ -4,7 +4,7 @@ import { root, run } from "./process.js";
 import { bun, nodeOfNpm, startedByBun } from "./runtimes.js";
 
 /**
- * Installs what the lock file asks for, where it is missing or out of date.
+ * Installs the packages of the lock file that are missing or out of date.
  *
  * @param {string} [directory] where package.json is
  */
@@ -37,7 +37,18 @@ export function npm(...args) {
  * @param {...string} args
  */
 export function tool(packageName, ...args) {
-  const directory = join(root, "node_modules", packageName);
+  return toolIn(root, packageName, ...args);
+}
+
+/**
+ * The command line of a tool that is installed elsewhere.
+ *
+ * @param {string} installedIn where its node_modules is
+ * @param {string} packageName
+ * @param {...string} args
+ */
+export function toolIn(installedIn, packageName, ...args) {
+  const directory = join(installedIn, "node_modules", packageName);
   const { bin } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
   const file = /** @type {string} */ (typeof bin === "string" ? bin : Object.values(bin)[0]);
   return [nodeOfNpm, join(directory, file), ...args];
@@ -55,7 +66,7 @@ function isInstalled(directory) {
   const installed = readPackages(record);
   return Object.keys(installed).every((path) => path in wanted) &&
     Object.entries(wanted).every(([path, entry]) =>
-      // The project itself is not installed; what is optional may be for another platform.
+      // The project itself is not installed; optional packages may be for another platform.
       path === "" || (path in installed ? isSame(installed[path], entry) : entry.optional)
     );
 }

@@ -12,11 +12,11 @@ import { ensureInstalled } from "./setup.js";
 /** @import { Runtime } from "./runtimes.js" */
 
 const runtimes = { node, bun, deno };
-const source = join(root, "tests", "faults", "soak_main.ts");
+const source = join(root, "tests", "faults", "soak", "main.ts");
 
 /** @type {Record<Runtime["kind"], readonly string[]>} */
 const commands = {
-  node: [join(root, "dist", "tests", "faults", "soak_main.js")],
+  node: [join(root, "dist", "tests", "faults", "soak", "main.js")],
   bun: [source],
   deno: ["run", "-A", "--no-check", "--cached-only", source],
 };

@@ -1,7 +1,7 @@
 // What `npm test` runs: suites of tests, each in a process of its own that reports in JUnit's
 // format, which Node, Bun and Deno all write.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { root, run } from "./process.js";
 import { bun, deno, newestNode, node } from "./runtimes.js";
@@ -29,14 +29,23 @@ import { bun, deno, newestNode, node } from "./runtimes.js";
  */
 
 /** After this long a test, or on Node 20 a file of tests, is taken to hang. */
-const testTimeoutMs = 240_000;
+const testTimeoutMs = 480_000;
 
 /** After this long a suite is taken to hang. */
 const suiteTimeoutMs = 1_200_000;
 
-/** @type {readonly Suite[]} */
+/**
+ * In the order in which they begin: first the one that is short and fails most often, then the
+ * longest, so that none of them is left alone at the end.
+ *
+ * @type {readonly Suite[]}
+ */
 export const suites = [
   { name: "source", label: "source", runtime: node, command: runChecks("source.js") },
+  { name: "node", runtime: node, usesBuild: true, command: runOnNode },
+  { name: "newest-node", runtime: newestNode, usesBuild: true, command: runOnNewestNode },
+  { name: "deno", runtime: deno, command: runOnDeno },
+  { name: "bun", runtime: bun, command: runOnBun },
   {
     name: "package",
     label: "package",
@@ -44,11 +53,33 @@ export const suites = [
     usesBuild: true,
     command: runChecks("package.js"),
   },
-  { name: "node", runtime: node, usesBuild: true, command: runOnNode },
-  { name: "newest-node", runtime: newestNode, usesBuild: true, command: runOnNode },
-  { name: "bun", runtime: bun, command: runOnBun },
-  { name: "deno", runtime: deno, command: runOnDeno },
 ];
+
+/**
+ * What `--quick` runs: without a build, so on Node the newest one, which reads the sources.
+ *
+ * @type {readonly Suite[]}
+ */
+export const quickSuites = [
+  { name: "node", runtime: newestNode, command: runQuicklyOnNode },
+  { name: "bun", runtime: bun, command: runQuicklyOnBun },
+  { name: "deno", runtime: deno, command: runQuicklyOnDeno },
+];
+
+/**
+ * What runs on the newest Node beside all that runs on yours: what native code, the operating
+ * system and the program's end have a part in. The rest is the same JavaScript.
+ */
+const nativeFiles = /^tests[\\/](lmdb[\\/]|(demo|examples|msgpackr)_test\.ts$)/;
+
+/**
+ * What runs on Bun only, which needs a third of the time for it: it tries core, which knows no
+ * runtime, on a storage that answers late. `--quick` runs it on any.
+ */
+const onceFiles = /^tests[\\/]delayed_conformance_test\.ts$/;
+
+/** What `--quick` leaves out: the faults, and what runs programs of the examples or many processes. */
+const slowFiles = /^tests[\\/]faults[\\/]|[\\/](demo|examples|processes)_test\.ts$/;
 
 /**
  * Runs a suite to its end.
@@ -85,36 +116,59 @@ export async function runSuite(suite, isBuilt) {
 function count(report) {
   const tests = report.split("<testcase ").slice(1)
     // Node reports a file as a test: one that passed is no test of ours.
-    .filter((test) => !/^name="[^"]*_test\.js"[^>]*\/>/.test(test));
+    .filter((test) => !/^name="[^"]*_test\.[jt]s"[^>]*\/>/.test(test));
   const failed = tests.filter((test) => /<(failure|error)\b/.test(test)).length;
   const skipped = tests.filter((test) => /<skipped\b/.test(test)).length;
   return { passed: tests.length - failed - skipped, failed, skipped };
 }
 
-/** Leaves out what Bun and Deno say of tests that passed. @param {string} output */
+/**
+ * Leaves out what Bun and Deno say of tests that passed, and then the names of files of which Bun
+ * says nothing else.
+ *
+ * @param {string} output
+ */
 function withoutPasses(output) {
-  return output.replaceAll(/^(\((pass|skip)\) .*|.* \.\.\. (ok|ignored) \(.*\))\n/gm, "");
+  return output.replaceAll(/^(\((pass|skip)\) .*|.* \.\.\. (ok|ignored) \(.*\))\n/gm, "")
+    .replaceAll(/^\S+_test\.ts:\n\n/gm, "");
 }
 
 /** @type {Suite["command"]} */
 function runOnNode({ executable }, report) {
-  const files = testFiles().map((file) => join("dist", file.replace(/\.ts$/, ".js")));
-  return nodeTest(executable, report, files);
+  return nodeTest(executable, report, filesOfEachRuntime().map(compiled));
+}
+
+/** @type {Suite["command"]} */
+function runOnNewestNode({ executable }, report) {
+  const files = testFiles().filter((file) => nativeFiles.test(file));
+  return nodeTest(executable, report, files.map(compiled));
 }
 
 /** @type {Suite["command"]} */
 function runOnBun({ executable }, report) {
-  // Without "./" Bun takes a path for a filter, which matches files in dist/ too.
-  const files = testFiles().map((file) => `./${file}`);
-  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
-  return [executable, "test", `--timeout=${testTimeoutMs}`, ...reporter, ...files];
+  return bunTest(executable, report, testFiles());
 }
 
 /** @type {Suite["command"]} */
 function runOnDeno({ executable }, report) {
-  // `deno check` is one of the checks of the source. Nothing is to be had from the network.
-  const options = ["-A", "--no-check", "--cached-only", `--junit-path=${report}`];
-  return [executable, "test", ...options, ...testFiles()];
+  return denoTest(executable, report, filesOfEachRuntime());
+}
+
+/** @type {Suite["command"]} */
+function runQuicklyOnNode({ executable }, report) {
+  // By default it leaves one of the cores alone.
+  const [program = "", ...args] = nodeTest(executable, report, quickFiles());
+  return [program, `--test-concurrency=${availableParallelism()}`, ...args];
+}
+
+/** @type {Suite["command"]} */
+function runQuicklyOnBun({ executable }, report) {
+  return bunTest(executable, report, quickFiles(), ["--parallel"]);
+}
+
+/** @type {Suite["command"]} */
+function runQuicklyOnDeno({ executable }, report) {
+  return denoTest(executable, report, quickFiles(), ["--parallel"]);
 }
 
 /** @param {string} file @returns {Suite["command"]} */
@@ -133,9 +187,50 @@ function nodeTest(executable, report, files) {
   return [executable, "--test", timeout, ...forUs, ...forPeople, ...files];
 }
 
+/**
+ * @param {string} executable
+ * @param {string} report
+ * @param {readonly string[]} files
+ * @param {readonly string[]} [more] other options
+ */
+function bunTest(executable, report, files, more = []) {
+  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
+  // Without "./" Bun takes a path for a filter, which matches files in dist/ too.
+  const paths = files.map((file) => `./${file}`);
+  return [executable, "test", `--timeout=${testTimeoutMs}`, ...reporter, ...more, ...paths];
+}
+
+/**
+ * @param {string} executable
+ * @param {string} report
+ * @param {readonly string[]} files
+ * @param {readonly string[]} [more] other options
+ */
+function denoTest(executable, report, files, more = []) {
+  // `deno check` is one of the checks of the source. Nothing is to be had from the network.
+  const options = ["-A", "--no-check", "--cached-only", `--junit-path=${report}`];
+  return [executable, "test", ...options, ...more, ...files];
+}
+
+/** The conformance suites come first: they take longest. */
 function testFiles() {
-  return readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
+  const files = readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith("_test.ts"))
     .map((file) => join("tests", file))
     .sort();
+  const isLong = (/** @type {string} */ file) => file.endsWith("conformance_test.ts");
+  return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
+}
+
+/** @param {string} file */
+function compiled(file) {
+  return join("dist", file.replace(/\.ts$/, ".js"));
+}
+
+function filesOfEachRuntime() {
+  return testFiles().filter((file) => !onceFiles.test(file));
+}
+
+function quickFiles() {
+  return testFiles().filter((file) => !slowFiles.test(file));
 }

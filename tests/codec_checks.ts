@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Codec } from "../core/codec.ts";
-import { PersistenceError } from "../core/errors.ts";
+import type { Codec } from "../core/ports/codec.ts";
+import { PersistenceError } from "../core/errors/persistence_error.ts";
 import { type Random, randomFrom } from "./conformance/random.ts";
 import { richValues } from "./conformance/values.ts";
 

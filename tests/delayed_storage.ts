@@ -1,51 +1,45 @@
-import { PersistenceError } from "../core/errors.ts";
+import { setImmediate } from "node:timers";
+import { PersistenceError } from "../core/errors/persistence_error.ts";
 import type {
+  Keyspace,
   ScanRange,
-  Space,
   Storage,
   StorageStats,
-  StorageSupports,
   StoredEntry,
   WriteGroup,
-} from "../core/storage.ts";
+} from "../core/ports/storage.ts";
+import { ForwardingStorage } from "./conformance/forwarding_storage.ts";
 import { type Random, randomFrom } from "./conformance/random.ts";
 
 /**
- * A storage that passes everything on to another one, but answers each call only after a random
- * delay, before and after the other one has done it. So nothing that is built on it can lean on
- * reads that answer at once, or on answers that come in the order of the calls. Commits take effect
- * in the order of the calls all the same: the port promises that.
+ * A storage that waits at random before it passes a call on, and again before it answers. So nothing
+ * that is built on it can lean on reads that answer at once, or on answers that come in the order of
+ * the calls. Commits take effect in the order of the calls all the same: the port promises that.
  */
-export class DelayedStorage implements Storage {
-  readonly name: string;
-  readonly supports: StorageSupports;
-
-  readonly #inner: Storage;
+export class DelayedStorage extends ForwardingStorage {
   readonly #random: Random;
   readonly #underWay = new Set<Promise<unknown>>();
   #lastCommit: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   /**
-   * @param inner What everything is passed on to.
+   * @param inner What every call is passed on to.
    * @param seed Decides the delays.
    */
   constructor(inner: Storage, seed: number) {
-    this.#inner = inner;
+    super(inner);
     this.#random = randomFrom(seed);
-    this.name = inner.name;
-    this.supports = inner.supports;
   }
 
-  get(space: Space, key: Uint8Array): Promise<StoredEntry | undefined> {
-    return this.#delayed("read", () => this.#inner.get(space, key));
+  override get(keyspace: Keyspace, key: Uint8Array): Promise<StoredEntry | undefined> {
+    return this.#delayed("read", () => super.get(keyspace, key));
   }
 
-  scan(space: Space, range: ScanRange): Promise<StoredEntry[]> {
-    return this.#delayed("scan", () => this.#inner.scan(space, range));
+  override scan(keyspace: Keyspace, range: ScanRange): Promise<StoredEntry[]> {
+    return this.#delayed("scan", () => super.scan(keyspace, range));
   }
 
-  commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
+  override commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
     const before = this.#lastCommit;
     let passOn = () => {};
     this.#lastCommit = new Promise((resolve) => {
@@ -54,33 +48,29 @@ export class DelayedStorage implements Storage {
     return this.#delayed("commit", async () => {
       await before;
       try {
-        return await this.#inner.commit(groups);
+        return await super.commit(groups);
       } finally {
         passOn();
       }
     });
   }
 
-  sync(): Promise<void> {
-    return this.#delayed("sync", () => this.#inner.sync());
+  override sync(): Promise<void> {
+    return this.#delayed("sync", () => super.sync());
   }
 
-  stats(): Promise<StorageStats> {
-    return this.#delayed("read statistics", () => this.#inner.stats());
+  override stats(): Promise<StorageStats> {
+    return this.#delayed("read statistics", () => super.stats());
   }
 
-  close(): Promise<void> {
+  override close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
-    await this.#inner.close();
+    await super.close();
   }
 
   #delayed<Answer>(operation: string, call: () => Answer | Promise<Answer>): Promise<Answer> {
@@ -106,13 +96,14 @@ export class DelayedStorage implements Storage {
 
   /** Mostly a few turns of the microtask queue, sometimes one of the event loop, seldom a time. */
   async #delay(): Promise<void> {
-    const choice = this.#random.below(50);
+    const choice = this.#random.below(100);
     if (choice === 0) {
       await new Promise((resolve) => setTimeout(resolve, this.#random.below(4)));
-    } else if (choice < 5) {
-      await new Promise((resolve) => setTimeout(resolve, 0));
+    } else if (choice < 10) {
+      // Not a timer, which would take a millisecond at the least.
+      await new Promise<void>((resolve) => setImmediate(resolve));
     } else {
-      for (let turns = this.#random.below(12); turns > 0; turns--) await undefined;
+      for (let turns = this.#random.below(6); turns > 0; turns--) await undefined;
     }
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryPersistenceProvider } from "../adapters/memory.ts";
-import type { JournalEntry } from "../core/journal.ts";
-import { openStores, recoverStates, startAirport } from "../examples/flights/airports.ts";
+import type { JournalEntry } from "../core/ports/journal.ts";
+import { recoverStates, startAirport } from "../examples/flights/airports.ts";
 import {
   addDeparture,
   type Departure,
@@ -187,22 +187,21 @@ test("demo: a table is aligned", () => {
 
 test("demo: an airport takes no departure twice and leaves none out, also after a restart", async () => {
   await using provider = await MemoryPersistenceProvider.open();
-  const stores = openStores(provider);
   const [one, other, last] = flights.filter(({ departure: { origin } }) => origin === "DFW");
   assert.ok(one && other && last);
   {
-    await using airport = startAirport(stores, "DFW");
+    await using airport = startAirport(provider, "DFW");
     await airport.tell(one);
     await assert.rejects(airport.ask(one), /DFW has 1 flights, not 0/);
     await assert.rejects(airport.ask(last), /DFW has 1 flights, not 2/);
     await airport.tell(other);
   }
-  await using airport = startAirport(stores, "DFW");
+  await using airport = startAirport(provider, "DFW");
   await assert.rejects(airport.ask(other), /DFW has 2 flights, not 1/);
   await airport.tell(last);
-  const states = new Map([["DFW", await airport.ask("tell state")]]);
+  const states = new Map([["DFW", await airport.ask("get state")]]);
   assert.deepEqual(findDifferences(states, statesAfter([one, other, last])), []);
-  const recovered = await recoverStates(stores, ["DFW", "LAX"]);
+  const recovered = await recoverStates(provider, ["DFW", "LAX"]);
   assert.deepEqual(recovered, { states, fromSnapshot: 0, replayed: 3 });
 });
 

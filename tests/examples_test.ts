@@ -15,5 +15,7 @@ for (const name of names) {
 }
 
 test("example: all are found", () => {
-  for (const name of ["bank_account", "shopping_cart"]) assert.ok(names.includes(name), name);
+  for (const name of ["bank_account", "bank_account_test", "shopping_cart"]) {
+    assert.ok(names.includes(name), name);
+  }
 });

@@ -1,22 +1,5 @@
-import { MemoryDatabase, MemoryStorage } from "../adapters/memory.ts";
 import { conformance } from "./conformance/mod.ts";
 import { test } from "./harness.ts";
+import { memoryFactory } from "./storage_factories.ts";
 
-conformance({
-  test,
-  factory: {
-    supports: (await MemoryStorage.open()).supports,
-    createPlace() {
-      const database = new MemoryDatabase();
-      return Promise.resolve({
-        openStorage: ({ readOnly = false, limitBytes } = {}) =>
-          MemoryStorage.open({
-            database,
-            readOnly,
-            ...(limitBytes !== undefined && { maxBytes: limitBytes }),
-          }),
-        cleanup: () => Promise.resolve(),
-      });
-    },
-  },
-});
+conformance({ test, factory: memoryFactory });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MsgpackrCodec } from "../adapters/msgpackr.ts";
-import { MessagePackCodec } from "../core/msgpack_codec.ts";
+import { MessagePackCodec } from "../core/codec/msgpack_codec.ts";
 import { assertSameValue } from "./conformance/same_value.ts";
 import { refusedValues, richValues } from "./conformance/values.ts";
 import { test } from "./harness.ts";
+import { inputs } from "./repetitions.ts";
 import { anyRichValue, assertSurvivesDamage, refusalOf, transfer } from "./codec_checks.ts";
 
 const codec = new MsgpackrCodec();
@@ -31,18 +32,18 @@ function describeCodec(mode: string): void {
   }
 
   test(`MsgpackrCodec ${mode}: any value comes back, through the default codec, too`, () => {
-    fc.assert(fc.property(anyRichValue, assertCompatible), { numRuns: 300 });
+    fc.assert(fc.property(anyRichValue, assertCompatible), { numRuns: inputs.values });
   });
 
   test(`MsgpackrCodec ${mode}: any plain value comes back, through the default codec, too`, () => {
     const anyPlain = fc.json({ maxDepth: 5, stringUnit: "binary" })
       .map((text): unknown => JSON.parse(text))
       .filter((value) => !JSON.stringify(value).includes('"__proto__":'));
-    fc.assert(fc.property(anyPlain, assertCompatible), { numRuns: 300 });
+    fc.assert(fc.property(anyPlain, assertCompatible), { numRuns: inputs.values });
   });
 
   test(`MsgpackrCodec ${mode}: damaged bytes give an error or a value, and nothing else`, () => {
-    assertSurvivesDamage(codec, 10_000);
+    assertSurvivesDamage(codec, inputs.damaged);
     assertCompatible({ next: "one" });
   });
 }
@@ -54,7 +55,7 @@ for (const [name, value] of refusedValues) {
   });
 }
 
-test("MsgpackrCodec: the error of a getter is the cause, also where it throws the second time", () => {
+test("MsgpackrCodec: the error of a getter is the cause, also if it throws the second time", () => {
   const cause = new Error("no value");
   let calls = 0;
   const value = {
@@ -101,13 +102,13 @@ test("MsgpackrCodec: forged bytes are an error, and the next ones are decoded", 
 });
 
 test("MsgpackrCodec: a text that is cut within a character does not lead it to bytes of another kind", () => {
-  // It would take the byte behind the text for the rest of the character, and then the float64 for
+  // It would take the byte after the text for the rest of the character, and then the float64 for
   // an array of 67 million, or for an object.
   const array = "92" + "a1df" + "cb" + "dd04000000" + "000000";
   const object = "92" + "a1df" + "cb" + "81a16101" + "c0c0c0c0";
   for (const hex of [array, object]) {
     const bytes = Uint8Array.from(hex.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
-    assert.throws(() => codec.decode(bytes), { message: /ends in a character/ });
+    assert.throws(() => codec.decode(bytes), { message: /ends within a character/ });
   }
 });
 

@@ -1,53 +1,74 @@
 /**
- * Opens LMDB environments, each path once in a process.
+ * Opens LMDB environments, each path only once in a process.
  *
  * @module
  */
 
 import { join } from "node:path";
-import { PersistenceError } from "../../core/errors.ts";
-import { loadLmdb, openBinding } from "./binding.ts";
+import { checkOptions, checkSignal } from "../../core/errors/arguments.ts";
+import { ArgumentTypeError, PersistenceError } from "../../core/errors/persistence_error.ts";
+import type { OptionNames } from "../../core/util/option_names.ts";
+import { messageOf } from "../../core/util/text.ts";
+import { type LmdbBinding, loadLmdb, openBinding } from "./binding.ts";
 import { createDataFile } from "./creation.ts";
-import { checkDataFile } from "./data_file.ts";
 import {
   checkFiles,
-  checkPlaces,
   codeOf,
   DATA_FILE,
   prepareDirectory,
+  realPathOf,
   syncDirectories,
   translatingFileErrors,
 } from "./files.ts";
+import { CommitGuard, withOpeningLock } from "./opening_lock.ts";
+import { assertOwnFiles, OpenFiles } from "./own_files.ts";
 import {
   checkEnvironmentOptions,
+  LMDB_ENVIRONMENT_OPTION_NAMES,
   type LmdbDurability,
   type LmdbEnvironmentOptions,
+  OPERATION,
 } from "./options.ts";
-import { CommitSlot, whileNobodyCommits } from "./opening_gate.ts";
+import { Presence } from "./presence.ts";
 import { SharedEnvironment } from "./shared_environment.ts";
+import { assertSameOptions } from "./shared_options.ts";
+import { checkDataFile, type VerificationProgress } from "./verify/data_file.ts";
 
-/** What all in this process who have a path open must agree on. */
-const SHARED_OPTIONS = [
-  "mapSize",
-  "maxDbs",
-  "maxReaders",
-  "readOnly",
-  "durability",
-  "commitTimeoutMs",
-] as const;
+/** The options of {@linkcode LmdbEnvironmentManager.verify}. */
+export interface LmdbVerifyOptions {
+  /**
+   * Ends the check: it rejects with the signal's reason.
+   *
+   * @default {undefined}
+   */
+  signal?: AbortSignal;
+  /**
+   * Called at the beginning, every 10 ms, and at the end with how far the check has come. If it
+   * throws, the check ends with what it has thrown; likewise if its promise rejects before the check
+   * has ended.
+   *
+   * @param progress How far the check has come.
+   * @default {undefined}
+   */
+  onProgress?: (progress: VerificationProgress) => void;
+}
 
-/** LMDB crashes the process where it cannot reserve address space. V8 needs a good part of it. */
+const VERIFY_OPTION_NAMES: OptionNames<LmdbVerifyOptions> = { signal: true, onProgress: true };
+
+/** LMDB crashes the process if it cannot reserve address space. V8 needs a good part of it. */
 const MAX_RESERVED_BYTES = 2 ** 45;
 
+/** The open environments of this process, by path. */
 const environments = new Map<string, SharedEnvironment>();
+/** For each path, the opening or closing that was called last. */
 const turns = new Map<string, Promise<unknown>>();
 
 /**
- * An LMDB environment that this process has open. The same path opened twice shares one environment,
- * which is closed when the last of those who opened it closes it.
+ * An LMDB environment that this process has open. All managers of the same path share one
+ * environment, which is closed when the last of them is closed.
  *
- * Any number of processes may have the same path open at once. What must not happen is that someone
- * deletes or replaces the files of an open environment.
+ * Any number of processes may have the same path open at the same time. The files of an open
+ * environment must not be deleted or replaced: nothing can be committed then.
  *
  * @example Two providers share an environment
  * ```ts
@@ -72,9 +93,9 @@ export class LmdbEnvironmentManager implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /**
-   * For subclasses; everybody else calls {@linkcode LmdbEnvironmentManager.open}.
+   * For subclasses. To open an environment, call {@linkcode LmdbEnvironmentManager.open}.
    *
-   * @param shared The environment.
+   * @param shared The environment that all managers of its path share.
    */
   protected constructor(shared: SharedEnvironment) {
     this.#shared = shared;
@@ -83,22 +104,24 @@ export class LmdbEnvironmentManager implements AsyncDisposable {
   /**
    * Opens an environment.
    *
-   * @param options Where it is and how it is opened.
+   * @param options The path and how it is opened. Only `path` is required.
    * @returns The environment.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
-   * @throws {PersistenceError} `OPTIONS_MISMATCH` where this process has the path open with other
-   *   options; `CORRUPT` where the data file is damaged; `UNSUPPORTED_FORMAT` where it is that of
-   *   another LMDB; `PERMISSION_DENIED`; `REOPEN_REQUIRED` where a commit failed and not all have
-   *   closed the path yet; `OPEN_FAILED` for any other reason.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `OPTIONS_MISMATCH` if this process has the path open with other
+   *   options; `CORRUPT` if the data file is damaged; `UNSUPPORTED_FORMAT` if it is of another
+   *   version of LMDB or of another program; `PERMISSION_DENIED` if access is refused;
+   *   `REOPEN_REQUIRED` if a commit failed, or the files were removed or replaced while they were
+   *   open, and the path has not been closed by all its users since; `OPEN_FAILED` for any other
+   *   reason.
    */
   static async open(options: LmdbEnvironmentOptions): Promise<LmdbEnvironmentManager> {
+    checkOptions(options, OPERATION, LMDB_ENVIRONMENT_OPTION_NAMES);
     const checked = checkEnvironmentOptions(options);
-    const directory = await prepareDirectory(checked.path, !checked.readOnly);
-    const resolved = { ...checked, path: directory.path };
-    return await inTurn(directory.path, async () => {
-      const shared = environments.get(directory.path) ??
-        await openEnvironment(resolved, directory.changed);
-      assertUsable(shared, resolved);
+    const path = await realPathOf(checked.path);
+    return await inTurn(path, async () => {
+      const shared = environments.get(path) ?? await openEnvironment(checked);
+      assertUsable(shared, checked);
       shared.references++;
       return new this(shared);
     });
@@ -109,7 +132,7 @@ export class LmdbEnvironmentManager implements AsyncDisposable {
     return this.#shared.options.path;
   }
 
-  /** The most bytes that the database may occupy. */
+  /** The maximum number of bytes that the data may occupy. */
   get mapSize(): number {
     return this.#shared.options.mapSize;
   }
@@ -124,18 +147,18 @@ export class LmdbEnvironmentManager implements AsyncDisposable {
     return this.#shared.options.durability;
   }
 
-  /** Whether it can be used: it is open, and no commit has failed. */
+  /** Whether it can be used: it is open, no commit has failed, and its files were not found gone. */
   get isUsable(): boolean {
     return !this.isClosed && !this.#shared.failure;
   }
 
-  /** Whether it has been given up. */
+  /** Whether {@linkcode LmdbEnvironmentManager.close} has been called. */
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
 
   /**
-   * The environment itself.
+   * The environment that all managers of the path share.
    *
    * @internal
    */
@@ -144,9 +167,59 @@ export class LmdbEnvironmentManager implements AsyncDisposable {
   }
 
   /**
-   * Gives the environment up. The last one who does waits for its commits and closes it. Idempotent.
+   * Checks all pages of the data file, except those of large values, while it is in use: what
+   * `verifyOnOpen: "full"` does before opening. It lets the event loop turn every 10 ms. Until it
+   * has ended, pages that are freed by commits are not used again, so the file may grow.
    *
-   * @throws {PersistenceError} `REOPEN_REQUIRED` where LMDB cannot be closed after a failed commit.
+   * It does not go through LMDB, so a damaged page does not crash the process.
+   *
+   * @param options What ends the check early, and a callback for its progress.
+   * @returns A promise that resolves if the newest state at the time of the call is sound.
+   * @throws {ArgumentTypeError} `INVALID_ARGUMENT` if an option is invalid or unknown.
+   * @throws {PersistenceError} `CORRUPT` with the number of a damaged page; `CLOSED` if the
+   *   environment is closed, also meanwhile; `STORAGE_FAILED` if the file cannot be read.
+   * @throws {unknown} The signal's reason if it aborts; what `onProgress` throws, or its promise
+   *   rejects with.
+   *
+   * @example Every night
+   * ```ts
+   * import { mkdtemp, rm } from "node:fs/promises";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import { LmdbEnvironmentManager, LmdbPersistenceProvider } from "@cajun/persistence/lmdb";
+   *
+   * const path = await mkdtemp(join(tmpdir(), "example-"));
+   * {
+   *   await using provider = await LmdbPersistenceProvider.open({ path });
+   *   await provider.createMessageJournal<string>().append("door-1", "opened");
+   *   // The same environment: a process opens a path only once.
+   *   await using environment = await LmdbEnvironmentManager.open({ path });
+   *   await environment.verify({ signal: AbortSignal.timeout(60_000) });
+   *   console.log("sound"); // sound
+   * }
+   * await rm(path, { recursive: true });
+   * ```
+   */
+  async verify(options: LmdbVerifyOptions = {}): Promise<void> {
+    checkOptions(options, "verify", VERIFY_OPTION_NAMES);
+    const { signal, onProgress = () => {} } = options;
+    checkSignal(signal, "verify");
+    if (typeof onProgress !== "function") {
+      throw new ArgumentTypeError("Cannot verify: onProgress must be a function");
+    }
+    signal?.throwIfAborted();
+    if (this.isClosed) {
+      throw new PersistenceError("CLOSED", "Cannot verify: the environment is closed");
+    }
+    await this.#shared.verify(signal, onProgress);
+  }
+
+  /**
+   * Closes this manager. The last manager of the path also waits for pending commits and closes the
+   * environment. Idempotent.
+   *
+   * @throws {PersistenceError} `REOPEN_REQUIRED` if LMDB cannot be closed after a failed commit:
+   *   the process must be restarted.
    */
   close(): Promise<void> {
     this.#closing ??= inTurn(this.path, async () => {
@@ -157,29 +230,37 @@ export class LmdbEnvironmentManager implements AsyncDisposable {
     return this.#closing;
   }
 
-  /** Gives the environment up. */
+  /** Calls {@linkcode LmdbEnvironmentManager.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 }
 
 async function openEnvironment(
-  options: Required<LmdbEnvironmentOptions>,
-  changedDirectories: readonly string[],
+  checked: Required<LmdbEnvironmentOptions>,
 ): Promise<SharedEnvironment> {
-  assertReservable(options);
-  await checkPlaces(options.path);
-  if (!options.readOnly) await createDataFile(options);
+  assertReservable(checked);
+  const { path, parents } = await prepareDirectory(checked.path, !checked.readOnly);
+  const options = { ...checked, path };
+  await translatingFileErrors(
+    options.path,
+    () => assertOwnFiles(options.path, options.readOnly),
+  );
+  if (!options.readOnly) await createDataFile(options, parents);
   await checkFiles(options.path, options.readOnly);
-  if (options.verifyOnOpen) {
+  const { verifyOnOpen } = options;
+  if (verifyOnOpen !== "none") {
     await translatingFileErrors(
       options.path,
-      () => checkDataFile(join(options.path, DATA_FILE)),
+      () => checkDataFile(join(options.path, DATA_FILE), verifyOnOpen),
     );
   }
-  const shared = await translatingFileErrors(options.path, () => openApart(options));
+  const shared = await translatingFileErrors(options.path, () => openUndisturbed(options));
   try {
-    await translatingFileErrors(options.path, () => syncDirectories(changedDirectories));
+    // The process that created the files may have died before it could do so.
+    if (!options.readOnly) {
+      await translatingFileErrors(options.path, () => syncDirectories([options.path]));
+    }
   } catch (error) {
     await shared.close();
     throw error;
@@ -188,25 +269,58 @@ async function openEnvironment(
   return shared;
 }
 
-/** Opens it while no other process commits: LMDB would undo that. */
-async function openApart(options: Required<LmdbEnvironmentOptions>): Promise<SharedEnvironment> {
+/** Opens an environment while no other process commits: LMDB would undo the commit. */
+async function openUndisturbed(
+  options: Required<LmdbEnvironmentOptions>,
+): Promise<SharedEnvironment> {
   const { path, readOnly, commitTimeoutMs } = options;
-  // It takes a while: not when others wait. Where it fails, opening tells why.
+  // Loading takes a while, so do it before other processes have to wait. If it fails, opening fails
+  // again, and says why.
   await loadLmdb().catch(() => {});
-  const open = async () => {
-    const slot = readOnly ? undefined : new CommitSlot(path, commitTimeoutMs);
-    try {
-      return new SharedEnvironment(options, await openBinding(options), slot);
-    } catch (error) {
-      slot?.close();
-      throw error;
-    }
-  };
+  const presence = await createPresence(options);
+  if (!presence) {
+    const { binding, files } = await openFiles(options);
+    return new SharedEnvironment(options, binding, undefined, files);
+  }
+  let guard: CommitGuard | undefined;
   try {
-    return await whileNobodyCommits(path, commitTimeoutMs, open);
+    const { binding, files } = await withOpeningLock(
+      path,
+      presence,
+      commitTimeoutMs,
+      () => openFiles(options),
+    );
+    if (!readOnly) guard = new CommitGuard(path, presence, commitTimeoutMs);
+    return new SharedEnvironment(options, binding, guard, files);
+  } finally {
+    // A reader needs it no more, since it never commits.
+    if (!guard) await presence.close();
+  }
+}
+
+/** On a read-only file system there is none, and no process commits. */
+async function createPresence(
+  { path, readOnly }: Required<LmdbEnvironmentOptions>,
+): Promise<Presence | undefined> {
+  try {
+    return await Presence.create(path);
   } catch (error) {
-    // On a read-only file system nobody commits.
-    if (readOnly && codeOf(error) === "EROFS") return await open();
+    if (readOnly && codeOf(error) === "EROFS") return undefined;
+    throw error;
+  }
+}
+
+async function openFiles(
+  options: Required<LmdbEnvironmentOptions>,
+): Promise<{ binding: LmdbBinding; files: OpenFiles }> {
+  const before = new OpenFiles(options.path);
+  const binding = await openBinding(options);
+  try {
+    // Otherwise it is not known which file LMDB has open. It may have created the lock file.
+    before.assertInPlace("data");
+    return { binding, files: new OpenFiles(options.path) };
+  } catch (error) {
+    await binding.root.close();
     throw error;
   }
 }
@@ -226,29 +340,24 @@ function assertUsable(
   shared: SharedEnvironment,
   wanted: Required<LmdbEnvironmentOptions>,
 ): void {
-  if (shared.failure) {
+  try {
+    shared.assertUsable();
+  } catch (cause) {
     throw new PersistenceError(
       "REOPEN_REQUIRED",
-      `Cannot open LMDB environment at "${wanted.path}": a commit failed, close it first`,
-      { cause: shared.failure },
+      `Cannot open LMDB environment at "${shared.options.path}": it cannot be used any more, all ` +
+        `its users in this process must close it first: ${messageOf(cause)}`,
+      { cause },
     );
   }
-  for (const name of SHARED_OPTIONS) {
-    if (shared.options[name] === wanted[name]) continue;
-    throw new PersistenceError(
-      "OPTIONS_MISMATCH",
-      `Cannot open LMDB environment at "${wanted.path}": it is open with ${name} ${
-        shared.options[name]
-      }, not ${wanted[name]}`,
-    );
-  }
+  assertSameOptions(shared.options, wanted);
 }
 
-/** Opens and closes of one path take place one after the other. */
+/** Opens and closes a path one call after the other. */
 async function inTurn<Result>(path: string, action: () => Promise<Result>): Promise<Result> {
   const turn = (turns.get(path) ?? Promise.resolve()).then(action);
   const over = turn.then(() => {}, () => {
-    // Told to whoever acted; the next one begins anew.
+    // The caller of the action gets the error; the next action is independent of it.
   });
   turns.set(path, over);
   try {

@@ -1,11 +1,12 @@
 /**
- * The LMDB adapter, written once for all runtimes. `@cajun/persistence/node`, `/bun` and `/deno` are
- * its usual entries.
+ * Journals and snapshots on LMDB, for all runtimes. `@cajun/persistence/node`, `/bun` and `/deno`
+ * are the usual entries.
  *
  * @module
  */
 
-export { LmdbEnvironmentManager } from "./environment.ts";
-export type { LmdbDurability, LmdbEnvironmentOptions } from "./options.ts";
+export { LmdbEnvironmentManager, type LmdbVerifyOptions } from "./environment.ts";
+export type { VerificationProgress } from "./verify/data_file.ts";
+export type { LmdbDurability, LmdbEnvironmentOptions, LmdbVerification } from "./options.ts";
 export { LmdbPersistenceProvider, type LmdbProviderOptions } from "./provider.ts";
 export { LmdbStorage } from "./storage.ts";

@@ -4,16 +4,30 @@
  * @module
  */
 
-import { PersistenceProvider, type ProviderOptions } from "../../core/provider.ts";
+import { checkOptions } from "../../core/errors/arguments.ts";
+import { PROVIDER_OPTION_NAMES, type ProviderOptions } from "../../core/ports/provider.ts";
+import { checkProviderOptions, PersistenceProvider, prepareProvider } from "../../core/provider.ts";
+import type { OptionNames } from "../../core/util/option_names.ts";
 import { LmdbEnvironmentManager } from "./environment.ts";
-import type { LmdbEnvironmentOptions } from "./options.ts";
+import {
+  checkEnvironmentOptions,
+  LMDB_ENVIRONMENT_OPTION_NAMES,
+  type LmdbEnvironmentOptions,
+  OPERATION,
+} from "./options.ts";
 import { LmdbStorage } from "./storage.ts";
+import { runtime } from "../runtime.ts";
 
-/** How an {@linkcode LmdbPersistenceProvider} is opened. */
+/** The options of an {@linkcode LmdbPersistenceProvider}. Only `path` is required. */
 export interface LmdbProviderOptions extends LmdbEnvironmentOptions, ProviderOptions {}
 
+const LMDB_PROVIDER_OPTION_NAMES: OptionNames<LmdbProviderOptions> = {
+  ...LMDB_ENVIRONMENT_OPTION_NAMES,
+  ...PROVIDER_OPTION_NAMES,
+};
+
 /**
- * Journals and snapshots on LMDB: what is acknowledged is on disk.
+ * Journals and snapshots on LMDB: an acknowledged write is on disk.
  *
  * @example A journal that survives
  * ```ts
@@ -39,15 +53,20 @@ export class LmdbPersistenceProvider extends PersistenceProvider {
   /**
    * Opens a provider on an LMDB environment.
    *
-   * @param options Those of the environment, of which only `path` is needed, and those of the
-   *   provider.
+   * @param options The options of the environment and those of the provider. Only `path` is
+   *   required.
    * @returns The provider.
-   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` where an option is bad.
-   * @throws {PersistenceError} As `LmdbEnvironmentManager.open`; and `CODEC_MISMATCH` where the data
-   *   was written with another codec.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown; then nothing has been created or opened.
+   * @throws {PersistenceError} The errors of {@linkcode LmdbEnvironmentManager.open};
+   *   `CODEC_MISMATCH` if the data was written with another codec; `UNSUPPORTED_FORMAT` if it was
+   *   written by a newer version of this package.
    */
   static async open(options: LmdbProviderOptions): Promise<LmdbPersistenceProvider> {
-    const storage = new LmdbStorage(await LmdbEnvironmentManager.open(options));
-    return new this(await PersistenceProvider.prepare(storage, options));
+    checkOptions(options, OPERATION, LMDB_PROVIDER_OPTION_NAMES);
+    const environmentOptions = checkEnvironmentOptions(options);
+    const settings = checkProviderOptions(options, runtime);
+    const storage = new LmdbStorage(await LmdbEnvironmentManager.open(environmentOptions));
+    return new this(await prepareProvider(storage, settings));
   }
 }

@@ -1,81 +1,115 @@
 /**
- * An open LMDB environment, shared by all in this process who opened its path. One commit is in
- * flight at a time; the next is queued here, in the order of the calls.
+ * An open LMDB environment, shared by all users of its path in this process. One commit is in
+ * flight at a time; further ones are queued here, in the order of the calls.
  *
  * @module
  */
 
-import { ArgumentRangeError, PersistenceError } from "../../core/errors.ts";
-import { compareBytes } from "../../core/keys.ts";
+import { join } from "node:path";
+import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import {
-  type Change,
-  type Condition,
-  MAX_KEY_BYTES,
+  type Keyspace,
+  KEYSPACES,
+  type OldestReader,
   type ScanRange,
-  type Space,
-  SPACES,
   type StorageStats,
   type StoredEntry,
   type WriteGroup,
-} from "../../core/storage.ts";
-import type { LmdbBinding, LmdbDatabase, LmdbRange, LmdbStats } from "./binding.ts";
-import type { CommitSlot } from "./opening_gate.ts";
+} from "../../core/ports/storage.ts";
+import { compareBytes } from "../../core/util/bytes.ts";
+import { messageOf } from "../../core/util/text.ts";
+import type { LmdbBinding, LmdbStats } from "./binding.ts";
+import type { CommitGuard } from "./opening_lock.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
-import { type Occupancy, occupancyOf, SizeLimit } from "./size_limit.ts";
+import type { OpenFiles } from "./own_files.ts";
+import { DATA_FILE } from "./files.ts";
+import { countFreedSince, haveRuns } from "./free_pages.ts";
+import { assertWritable, writeGroups } from "./group_write.ts";
+import { plainArray, readPage } from "./page_read.ts";
+import { oldestReaderIn } from "./readers.ts";
+import { occupancyOf, type PinnedPages, SizeLimit } from "./size_limit.ts";
+import { Verifications } from "./verifications.ts";
+import type { VerificationProgress } from "./verify/data_file.ts";
 
-/** After a failed commit LMDB may hang when it is closed. */
+/** After a failed commit LMDB may hang when it is closed, so wait no longer. */
 const CLOSE_TIMEOUT_MS = 5_000;
-/** How long we wait for `lmdb` to say why a commit failed. */
+/** How long to wait for `lmdb` to report why a commit failed. */
 const REASON_TIMEOUT_MS = 100;
 
-const NO_VALUE = new Uint8Array(0);
+/** How long a commit that does not fit waits for a reader to go on. */
+const READER_PATIENCE_MS = 100;
+const READER_POLL_MS = 5;
 
 /** An open LMDB environment. */
 export class SharedEnvironment {
-  /** How it was opened, all defaults filled in. */
+  /** The options that it was opened with, with all defaults filled in. */
   readonly options: Required<LmdbEnvironmentOptions>;
-  /** How many have it open. */
+  /** The number of managers that use it. */
   references = 0;
 
   readonly #binding: LmdbBinding;
-  readonly #slot: CommitSlot | undefined;
+  readonly #guard: CommitGuard | undefined;
+  readonly #files: OpenFiles;
   readonly #sizeLimit: SizeLimit;
+  readonly #verifications = new Verifications();
   #lastCommit: Promise<unknown> = Promise.resolve();
   #failure: PersistenceError | undefined;
+  /** The reader, by its process and state, for which commits wait no more. */
+  #standingReader: string | undefined;
 
   /**
-   * @param options How it was opened, all defaults filled in.
+   * Takes over an open environment.
+   *
+   * @param options The options that it was opened with, with all defaults filled in.
    * @param binding The open environment.
-   * @param slot Where it says that it commits, if it may.
+   * @param guard What shows its commits to others that open it, unless it is read-only.
+   * @param files The files that are open.
    */
   constructor(
     options: Required<LmdbEnvironmentOptions>,
     binding: LmdbBinding,
-    slot: CommitSlot | undefined,
+    guard: CommitGuard | undefined,
+    files: OpenFiles,
   ) {
     this.options = options;
     this.#binding = binding;
-    this.#slot = slot;
-    this.#sizeLimit = new SizeLimit(options.mapSize, () => this.#occupancy());
+    this.#guard = guard;
+    this.#files = files;
+    this.#sizeLimit = new SizeLimit(options.mapSize, {
+      read: () => occupancyOf(this.#statsOfKeyspaces()),
+      countPinned: () => this.#pinned(),
+      haveRuns: (lengths) => haveRuns(this.#dataFile, this.#oldestTransaction(), lengths),
+    });
   }
 
-  /** Why nothing can be committed any more, if so. */
+  /** Why nothing can be committed any more: a commit failed, or the files are no longer there. */
   get failure(): PersistenceError | undefined {
     return this.#failure;
   }
 
   /**
+   * Checks that commits are possible: none has failed, and the files are where they were.
+   *
+   * @throws {PersistenceError} `REOPEN_REQUIRED` if they are not.
+   */
+  assertUsable(): void {
+    if (this.#failure) throw this.#failure;
+    this.#assertInPlace();
+  }
+
+  /**
    * Reads one key, from the newest state.
    *
-   * @param space Where the key stands.
+   * @param keyspace The keyspace of the key.
    * @param key The key.
-   * @returns The entry, or `undefined` where there is none.
+   * @returns The entry, or `undefined` if there is none.
+   * @throws {PersistenceError} `CORRUPT`, `STORAGE_FAILED`.
    */
-  get(space: Space, key: Uint8Array): StoredEntry | undefined {
+  get(keyspace: Keyspace, key: Uint8Array): StoredEntry | undefined {
     return translateErrors("read", () => {
-      // Without this, commits of other processes stay unseen until the event loop turns.
+      // Without this, commits of other processes stay invisible until the event loop turns.
       this.#binding.root.resetReadTxn();
-      const entry = this.#binding.databases[space].getEntry(key);
+      const entry = this.#binding.databases[keyspace].getEntry(key);
       return entry &&
         { key: new Uint8Array(key), value: plainArray(entry.value), version: entry.version ?? 0 };
     });
@@ -84,12 +118,13 @@ export class SharedEnvironment {
   /**
    * Reads one page of a range.
    *
-   * @param space Where the keys stand.
-   * @param range Which keys, in which direction, and how much at the most.
-   * @returns The entries.
+   * @param keyspace The keyspace of the keys.
+   * @param range The keys, the direction, and the limits of the page.
+   * @returns The entries, in the order of the direction.
+   * @throws {PersistenceError} `CORRUPT`, `STORAGE_FAILED`.
    */
-  scan(space: Space, range: ScanRange): StoredEntry[] {
-    const database = this.#binding.databases[space];
+  scan(keyspace: Keyspace, range: ScanRange): StoredEntry[] {
+    const database = this.#binding.databases[keyspace];
     if (compareBytes(range.start, range.end) >= 0) return [];
     return translateErrors("scan", () => readPage(database, range));
   }
@@ -97,22 +132,37 @@ export class SharedEnvironment {
   /**
    * Queues a commit.
    *
-   * @param groups The groups.
-   * @returns Which of them applied.
+   * @param groups The groups, each of which applies wholly or not at all.
+   * @returns For each group, whether it was applied.
+   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` if a keyspace, key or value is not valid.
+   * @throws {PersistenceError} `STORAGE_FULL`; `STORAGE_FAILED` if another process opens the
+   *   environment and does not get on; `REOPEN_REQUIRED` if a commit fails or times out, and for
+   *   each commit after that.
    */
   commit(groups: readonly WriteGroup[]): Promise<boolean[]> {
     assertWritable(groups);
     const commit = this.#lastCommit.then(() => this.#commitNow(groups));
     this.#lastCommit = commit.catch(() => {
-      // Told to the caller; the next commit is tried, or fails for a reason of its own.
+      // The caller gets the error. The next commit is tried, or fails for a reason of its own.
     });
     return commit;
   }
 
-  /** Resolves when all that was committed before is on disk. */
+  /**
+   * Flushes all that was committed before.
+   *
+   * @returns A promise that resolves when it is on disk.
+   * @throws {PersistenceError} `STORAGE_FAILED`; `REOPEN_REQUIRED` if nothing can be committed any
+   *   more.
+   */
   async sync(): Promise<void> {
     await this.#lastCommit;
-    if (this.options.readOnly || this.options.durability === "full") return;
+    if (this.options.readOnly) return;
+    if (this.options.durability !== "full") await this.#syncNow();
+    this.assertUsable();
+  }
+
+  async #syncNow(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#binding.root.sync((cause) => {
         if (!cause) return resolve();
@@ -121,27 +171,59 @@ export class SharedEnvironment {
     });
   }
 
-  /** Figures about the environment. */
+  /**
+   * Counts entries and bytes.
+   *
+   * @returns The figures at this moment.
+   * @throws {PersistenceError} `CORRUPT`, `STORAGE_FAILED`; `REOPEN_REQUIRED` if the files are not
+   *   where they were.
+   */
   stats(): StorageStats {
+    this.#assertInPlace();
     return translateErrors("read statistics", () => {
-      const counts = this.#statsOfSpaces().map(({ entryCount }) => entryCount);
-      const [meta = 0, heads = 0, entries = 0, snapshots = 0] = counts;
-      const { livePages, pageSize } = this.#occupancy();
+      const stats = this.#statsOfKeyspaces();
+      const counts = stats.map(({ entryCount }) => entryCount);
+      const [meta = 0, log = 0, heads = 0, entries = 0, snapshots = 0, outbox = 0] = counts;
+      const { livePages, pageSize } = occupancyOf(stats);
       return {
-        entries: { meta, heads, entries, snapshots },
+        entries: { meta, log, heads, entries, snapshots, outbox },
         usedBytes: livePages * pageSize,
         limitBytes: this.options.mapSize,
+        oldestReader: this.#oldestReader(stats[0]?.lastTxnId ?? 0),
       };
     });
   }
 
-  /** Waits for the commits that were called, then closes the environment. */
+  /**
+   * Checks all pages of the newest state while others go on.
+   *
+   * @param signal Ends the check.
+   * @param onProgress Called now and then with how far it has come.
+   * @throws {PersistenceError} `CORRUPT`, `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`; `CLOSED` if the
+   *   environment is closed meanwhile.
+   */
+  async verify(
+    signal: AbortSignal | undefined,
+    onProgress: (progress: VerificationProgress) => void,
+  ): Promise<void> {
+    // Without this, the reader may keep a state that is older than the newest one.
+    this.#binding.root.resetReadTxn();
+    const reader = this.#binding.root.useReadTransaction();
+    await this.#verifications.run(join(this.options.path, DATA_FILE), reader, signal, onProgress);
+  }
+
+  /**
+   * Ends verifications, waits for pending commits, then closes the environment.
+   *
+   * @throws {PersistenceError} `REOPEN_REQUIRED` if LMDB cannot be closed after a failed commit.
+   */
   async close(): Promise<void> {
+    await this.#verifications.end();
     await this.#lastCommit;
     try {
       await this.#close();
     } finally {
-      this.#slot?.close();
+      await this.#guard?.close();
     }
   }
 
@@ -158,165 +240,128 @@ export class SharedEnvironment {
 
   async #commitNow(groups: readonly WriteGroup[]): Promise<boolean[]> {
     if (this.#failure) throw this.#failure;
-    this.#sizeLimit.assertFits(groups);
+    await this.#assertFits(groups);
+    await this.#waitForOpeners();
     try {
-      return await within(
+      const applied = await within(
         this.options.commitTimeoutMs,
-        this.#commitApart(groups),
+        this.#writeGuarded(groups),
         () => new Error(`not done within ${this.options.commitTimeoutMs} ms`),
       );
+      // What was committed to a file that is no longer there must not be acknowledged.
+      this.#files.assertInPlace("data");
+      return applied;
     } catch (cause) {
-      this.#failure = new PersistenceError(
-        "REOPEN_REQUIRED",
-        `Cannot commit to LMDB environment at "${this.options.path}": ${await reasonOf(
-          cause,
-        )}; close it and open it again`,
-        { cause },
-      );
-      throw this.#failure;
+      throw this.#fail(await reasonOf(cause), cause);
     }
   }
 
-  /** While another process opens the environment, nothing may be committed. */
-  async #commitApart(groups: readonly WriteGroup[]): Promise<boolean[]> {
-    const gateOpens = this.#slot?.begin();
-    if (gateOpens) await gateOpens;
+  /** A reader that is about to go on does not make the storage full. */
+  async #assertFits(groups: readonly WriteGroup[]): Promise<void> {
+    for (;;) {
+      try {
+        return this.#sizeLimit.assertFits(groups);
+      } catch (error) {
+        if (!(await this.#readerGoesOn())) throw error;
+      }
+    }
+  }
+
+  #assertInPlace(): void {
     try {
-      return await this.#write(groups);
-    } finally {
-      this.#slot?.end();
+      this.#files.assertInPlace("both");
+    } catch (cause) {
+      throw this.#fail(messageOf(cause), cause);
     }
   }
 
-  async #write(groups: readonly WriteGroup[]): Promise<boolean[]> {
-    const levels: Promise<boolean>[] = [];
-    const committed = this.#binding.root.batch(() => {
-      // Nothing in here may throw: what came before would be committed.
-      for (const group of groups) this.#apply(group, levels);
-    });
-    // With a second batch behind it, `lmdb` begins at once, in its own thread. Otherwise it begins
-    // when the event loop turns, and a caller who encodes meanwhile keeps that from happening. Both
-    // are one transaction.
-    const started = this.#binding.root.batch(() => {});
-    // All of them reject together, so all need to be watched.
-    const [holds] = await Promise.all([Promise.all(levels), committed, started]);
-    let level = 0;
-    return groups.map(({ conditions }) => {
-      const first = level;
-      level += conditions.length;
-      return holds.slice(first, level).every(Boolean);
-    });
+  /** Refuses all further commits. */
+  #fail(reason: string, cause: unknown): PersistenceError {
+    this.#failure = new PersistenceError(
+      "REOPEN_REQUIRED",
+      `Cannot commit to LMDB environment at "${this.options.path}": ${reason}; close it and open it again`,
+      { cause },
+    );
+    return this.#failure;
+  }
+
+  /** Waits while others open the environment: LMDB would undo the commit. */
+  async #waitForOpeners(): Promise<void> {
+    try {
+      const mayBegin = this.#guard?.begin();
+      if (mayBegin) await mayBegin;
+    } catch (cause) {
+      if (cause instanceof PersistenceError) throw cause;
+      // The presence is gone, maybe with the whole directory: nobody would see the commit.
+      this.#assertInPlace();
+      throw this.#fail(messageOf(cause), cause);
+    }
+  }
+
+  async #writeGuarded(groups: readonly WriteGroup[]): Promise<boolean[]> {
+    try {
+      return await writeGroups(this.#binding, groups);
+    } finally {
+      const closing = this.#guard?.end();
+      if (closing) await closing;
+    }
+  }
+
+  /** What cannot be used again yet. */
+  #pinned(): PinnedPages {
+    const { lastTxnId } = this.#binding.root.getStats();
+    const reader = this.#oldestReader(lastTxnId);
+    if (!reader) return { pages: 0, reader };
+    const since = lastTxnId - reader.transactions;
+    return { pages: countFreedSince(this.#dataFile, since), reader };
+  }
+
+  /** What it and later ones have freed cannot be used by the next commit. */
+  #oldestTransaction(): number {
+    const { lastTxnId } = this.#binding.root.getStats();
+    return lastTxnId - (this.#oldestReader(lastTxnId)?.transactions ?? 0);
+  }
+
+  get #dataFile(): string {
+    return join(this.options.path, DATA_FILE);
   }
 
   /**
-   * Puts a group into the batch: its changes within its innermost condition. A level says true also
-   * where one around it failed, so a group has applied where all its levels say true.
+   * Waits a moment for the reader of the oldest state, unless that has been waited for before.
+   *
+   * @returns Whether it has gone on.
    */
-  #apply({ conditions, changes }: WriteGroup, levels: Promise<boolean>[]): void {
-    const [condition] = conditions;
-    const [change] = changes;
-    if (conditions.length === 1 && changes.length === 1 && isPutUnder(condition, change)) {
-      const { space, key, value, version } = change;
-      const database = this.#binding.databases[space];
-      levels.push(database.put(key, value, version, condition?.version ?? null));
-      return;
-    }
-    const first = levels.length;
-    const enter = (depth: number): void => {
-      const condition = conditions[depth];
-      if (!condition) {
-        for (const change of changes) this.#change(change);
-        return;
-      }
-      const { space, key, version } = condition;
-      const database = this.#binding.databases[space];
-      const next = () => enter(depth + 1);
-      levels[first + depth] = version === undefined
-        ? database.ifNoExists(key, next)
-        : database.ifVersion(key, version, next);
+  async #readerGoesOn(): Promise<boolean> {
+    const name = () => {
+      const { lastTxnId } = this.#binding.root.getStats();
+      const reader = this.#oldestReader(lastTxnId);
+      return reader && `${reader.processId} ${lastTxnId - reader.transactions}`;
     };
-    enter(0);
+    const reader = name();
+    if (reader === undefined || reader === this.#standingReader) return false;
+    for (let waitedMs = 0; waitedMs < READER_PATIENCE_MS; waitedMs += READER_POLL_MS) {
+      await new Promise((resolve) => setTimeout(resolve, READER_POLL_MS));
+      if (name() !== reader) return true;
+    }
+    this.#standingReader = reader;
+    return false;
   }
 
-  #change(change: Change): void {
-    const database = this.#binding.databases[change.space];
-    if (change.type === "put") void database.put(change.key, change.value, change.version);
-    else void database.remove(change.key);
+  /**
+   * The reader of the oldest state, unless that is the newest state as well. Those of dead processes
+   * are cleared before.
+   */
+  #oldestReader(lastTransaction: number): OldestReader | undefined {
+    this.#binding.root.readerCheck();
+    const oldest = oldestReaderIn(this.#binding.root.readerList());
+    if (!oldest || oldest.transaction >= lastTransaction) return undefined;
+    const { processId, transaction } = oldest;
+    return { processId, transactions: lastTransaction - transaction };
   }
 
-  #occupancy(): Occupancy {
-    return occupancyOf(this.#statsOfSpaces());
-  }
-
-  #statsOfSpaces(): LmdbStats[] {
+  #statsOfKeyspaces(): LmdbStats[] {
     this.#binding.root.resetReadTxn();
-    return SPACES.map((space) => this.#binding.databases[space].getStats());
-  }
-}
-
-/** Whether a change puts the key of a condition. `lmdb` can do both as one. */
-function isPutUnder(
-  condition: Condition | undefined,
-  change: Change | undefined,
-): change is Change & { readonly type: "put" } {
-  return change?.type === "put" && condition?.space === change.space &&
-    compareBytes(condition.key, change.key) === 0;
-}
-
-function readPage(database: LmdbDatabase, range: ScanRange): StoredEntry[] {
-  const bounds = boundsOf(range);
-  const page: StoredEntry[] = [];
-  if (range.keysOnly) {
-    for (const { key } of database.getKeys(bounds)) {
-      page.push({ key, value: NO_VALUE, version: 0 });
-    }
-    return page;
-  }
-  let bytes = 0;
-  for (const { key, value, version = 0 } of database.getRange(bounds)) {
-    // A view of a `Buffer` takes several times as long to make as one of an ordinary array.
-    page.push({ key, value: plainArray(value), version });
-    bytes += value.length;
-    if (bytes >= range.maxBytes) break;
-  }
-  return page;
-}
-
-function plainArray({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, length);
-}
-
-/** In reverse, `lmdb` begins at the upper end: exclusive there, inclusive at the lower one. */
-function boundsOf({ start, end, reverse = false, maxEntries }: ScanRange): LmdbRange {
-  return {
-    start: reverse ? end : start,
-    end: reverse ? start : end,
-    reverse,
-    exclusiveStart: reverse,
-    inclusiveEnd: reverse,
-    limit: maxEntries,
-    versions: true,
-  };
-}
-
-/** Everything that would make `lmdb` throw halfway through a batch. */
-function assertWritable(groups: readonly WriteGroup[]): void {
-  for (const { conditions, changes } of groups) {
-    for (const { space, key } of [...conditions, ...changes]) {
-      if (!SPACES.includes(space)) {
-        throw new ArgumentRangeError(`Cannot commit: there is no space "${space}"`);
-      }
-      if (!(key instanceof Uint8Array) || key.length === 0 || key.length > MAX_KEY_BYTES) {
-        throw new ArgumentRangeError(
-          `Cannot commit: a key must have 1 to ${MAX_KEY_BYTES} bytes, not ${key?.length}`,
-        );
-      }
-    }
-    for (const change of changes) {
-      if (change.type === "put" && !(change.value instanceof Uint8Array)) {
-        throw new ArgumentRangeError("Cannot commit: a value must be a Uint8Array");
-      }
-    }
+    return KEYSPACES.map((keyspace) => this.#binding.databases[keyspace].getStats());
   }
 }
 
@@ -324,7 +369,7 @@ function translateErrors<Result>(operation: string, read: () => Result): Result 
   try {
     return read();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     const isDamage = /MDB_(CORRUPTED|PAGE_NOTFOUND|INVALID|PANIC)/.test(reason);
     throw new PersistenceError(
       isDamage ? "CORRUPT" : "STORAGE_FAILED",
@@ -334,7 +379,7 @@ function translateErrors<Result>(operation: string, read: () => Result): Result 
   }
 }
 
-/** Settles like a promise, or rejects where that takes too long. */
+/** Settles like a promise, or rejects if that takes too long. */
 async function within<Result>(
   timeoutMs: number,
   promise: Promise<Result>,
@@ -351,10 +396,12 @@ async function within<Result>(
   }
 }
 
-/** Why a commit failed. `lmdb` tells it by a second promise, which must be caught in any case. */
+/**
+ * Why a commit failed. `lmdb` reports it by a second promise, which must be handled in any case.
+ */
 async function reasonOf(cause: unknown): Promise<string> {
-  if (!(cause instanceof Error)) return String(cause);
-  if (!("commitError" in cause) || !(cause.commitError instanceof Promise)) return cause.message;
-  const told = cause.commitError.then(String, String);
-  return await within(REASON_TIMEOUT_MS, told, () => cause).catch(() => cause.message);
+  const message = messageOf(cause);
+  if (typeof cause !== "object" || cause === null || !("commitError" in cause)) return message;
+  const reason = Promise.resolve(cause.commitError).then(String, String);
+  return await within(REASON_TIMEOUT_MS, reason, () => new Error(message)).catch(() => message);
 }

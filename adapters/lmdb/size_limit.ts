@@ -1,35 +1,45 @@
 /**
- * The size limit of an environment. LMDB's map grows by itself, so a limit must be kept before each
- * commit, when nothing of it has been applied.
+ * The size limit of an environment. LMDB's map grows by itself, so the limit is checked before each
+ * commit, when nothing of it has been applied yet.
  *
  * @module
  */
 
-import { PersistenceError } from "../../core/errors.ts";
-import { makesRoom, type WriteGroup } from "../../core/storage.ts";
+import { PersistenceError } from "../../core/errors/persistence_error.ts";
+import { makesRoom, type OldestReader, type WriteGroup } from "../../core/ports/storage.ts";
 import type { LmdbStats } from "./binding.ts";
 
 /** Each put may copy its leaf and split it, and so may the pages above. */
 const PAGES_PER_PUT = 3;
 /** The paths from the roots of all trees, and the list of free pages. */
 const PAGES_PER_COMMIT = 32;
-/** The figures are read anew after this many commits: other processes use the same file. */
+/** After this many commits the occupancy is read again: other processes use the same file. */
 const COMMITS_PER_READING = 64;
+/** The share of the room that is used before it is read again, for the same reason. */
+const SHARE_PER_READING = 1 / 8;
 
-/** What is needed to know how full an environment is. */
+/** How large the file may become, in limits, before large values must fit into free pages. */
+const MAX_FILE = 1.5;
+/** The same, before commits that make room must be refused while a reader stands still. */
+const MAX_FILE_MAKING_ROOM = 2;
+/** What a page, and `lmdb`, put before a value. */
+const VALUE_HEADER_BYTES = 32;
+
+/** How full an environment is. */
 export interface Occupancy {
+  /** The bytes of a page. */
   readonly pageSize: number;
-  /** Pages that the file has. */
+  /** The pages of the file. */
   readonly filePages: number;
-  /** Pages of it that hold data. The others are used again. */
+  /** The pages that hold data. The others are used again. */
   readonly livePages: number;
 }
 
 /**
- * How full an environment is.
+ * Counts the pages of an environment.
  *
- * @param stats The figures of each of its named databases.
- * @returns How full it is.
+ * @param stats The page counts of each of its named databases.
+ * @returns How full the environment is.
  */
 export function occupancyOf(stats: readonly LmdbStats[]): Occupancy {
   const [any] = stats;
@@ -47,55 +57,103 @@ export function occupancyOf(stats: readonly LmdbStats[]): Occupancy {
   };
 }
 
-/** Keeps an environment below its limit. */
+/** Free pages that cannot be used yet. */
+export interface PinnedPages {
+  /** Their number. */
+  readonly pages: number;
+  /** The reader that may still read them, if there are any. */
+  readonly reader: OldestReader | undefined;
+}
+
+/** What is asked about an environment, each time in one turn of the event loop. */
+export interface Occupied {
+  /** Reads how full it is. It is called first. */
+  read(): Occupancy;
+  /** Counts the free pages that cannot be used yet. */
+  countPinned(): PinnedPages;
+  /** Checks whether values of several pages each, which must be in a row, fit into free pages. */
+  haveRuns(lengths: readonly number[]): boolean;
+}
+
+/** Keeps an environment below its size limit. */
 export class SizeLimit {
   readonly #limitBytes: number;
-  readonly #readOccupancy: () => Occupancy;
-  #roomPages = 0;
+  readonly #occupied: Occupied;
+  /** How many pages commits may need until the occupancy is read again. */
+  #allowance = 0;
   #pageSize = 4_096;
   #commitsLeft = 0;
 
   /**
-   * @param limitBytes The most bytes that the file may have.
-   * @param readOccupancy Says how full the environment is.
+   * Sets the limit.
+   *
+   * @param limitBytes The maximum number of bytes.
+   * @param occupied Answers about the environment.
    */
-  constructor(limitBytes: number, readOccupancy: () => Occupancy) {
+  constructor(limitBytes: number, occupied: Occupied) {
     this.#limitBytes = limitBytes;
-    this.#readOccupancy = readOccupancy;
+    this.#occupied = occupied;
   }
 
   /**
-   * Refuses a commit for which there may be no room. Groups that make room are not counted.
+   * Refuses a commit that may not fit. Groups that make room are not counted; alone, they are
+   * refused only if the file has grown to twice the limit because a reader stands still.
    *
    * @param groups The groups of the commit.
-   * @throws {PersistenceError} `STORAGE_FULL`.
+   * @throws {PersistenceError} `STORAGE_FULL` if it may not fit.
    */
   assertFits(groups: readonly WriteGroup[]): void {
-    if (groups.every(makesRoom)) return;
-    let neededPages = this.#pagesFor(groups);
-    if (this.#commitsLeft === 0 || neededPages > this.#roomPages) {
-      this.#read();
-      neededPages = this.#pagesFor(groups);
-    }
-    if (neededPages > this.#roomPages) {
-      throw new PersistenceError(
-        "STORAGE_FULL",
-        `Cannot commit: the LMDB environment has reached its limit of ${this.#limitBytes} bytes (mapSize)`,
-      );
-    }
+    if (groups.every(makesRoom)) return this.#assertCanMakeRoom();
+    if (this.#commitsLeft === 0 || this.#pagesFor(groups) > this.#allowance) this.#read(groups);
     this.#commitsLeft--;
-    this.#roomPages -= neededPages;
+    this.#allowance -= this.#pagesFor(groups);
   }
 
-  #read(): void {
-    const { pageSize, filePages, livePages } = this.#readOccupancy();
-    const limitPages = Math.floor(this.#limitBytes / pageSize);
-    const newPages = limitPages - filePages;
-    // Free pages may lie scattered, or be held by a reader: count on half of them.
-    const reusablePages = (Math.min(filePages, limitPages) - livePages) / 2;
+  #read(groups: readonly WriteGroup[]): void {
+    // Whatever is wrong, it is read again for the next commit.
+    this.#commitsLeft = 0;
+    const { pageSize, filePages, livePages } = this.#occupied.read();
     this.#pageSize = pageSize;
-    this.#roomPages = Math.floor(Math.max(newPages, 0) + Math.max(reusablePages, 0));
+    const neededPages = this.#pagesFor(groups);
+    const limitPages = Math.floor(this.#limitBytes / pageSize);
+    let roomPages = Math.max(limitPages - filePages, 0);
+    if (neededPages > roomPages) {
+      const pinned = this.#occupied.countPinned();
+      const freePages = Math.min(filePages, limitPages) - livePages - pinned.pages;
+      // Free pages may be scattered: count half of them.
+      roomPages += Math.floor(Math.max(freePages, 0) / 2);
+      if (neededPages > roomPages) throw this.#full(pinned);
+      if (filePages + neededPages > MAX_FILE * limitPages) {
+        const runs = this.#runsFor(groups);
+        if (runs.length > 0 && !this.#occupied.haveRuns(runs)) throw this.#full(pinned);
+        // How many there will be after this commit is not known.
+        roomPages = neededPages;
+      }
+    }
+    this.#allowance = Math.max(neededPages, roomPages * SHARE_PER_READING);
     this.#commitsLeft = COMMITS_PER_READING;
+  }
+
+  #assertCanMakeRoom(): void {
+    const { pageSize, filePages, livePages } = this.#occupied.read();
+    this.#pageSize = pageSize;
+    if (filePages * pageSize < MAX_FILE_MAKING_ROOM * this.#limitBytes) return;
+    const pinned = this.#occupied.countPinned();
+    if (!pinned.reader || filePages - livePages - pinned.pages > PAGES_PER_COMMIT) return;
+    throw this.#full(pinned);
+  }
+
+  #full({ pages, reader }: PinnedPages): PersistenceError {
+    const pinned = reader
+      ? `; ${
+        pages * this.#pageSize
+      } bytes are free, but the process ${reader.processId} has been ` +
+        `reading for ${reader.transactions} transactions`
+      : "";
+    return new PersistenceError(
+      "STORAGE_FULL",
+      `Cannot commit: the LMDB environment has reached its limit of ${this.#limitBytes} bytes (mapSize)${pinned}`,
+    );
   }
 
   #pagesFor(groups: readonly WriteGroup[]): number {
@@ -109,5 +167,13 @@ export class SizeLimit {
       }
     }
     return pages;
+  }
+
+  /** The lengths of the values that need several pages in a row. */
+  #runsFor(groups: readonly WriteGroup[]): number[] {
+    return groups.flatMap(({ changes }) => changes)
+      .map((change) => change.type === "put" ? change.value.length + VALUE_HEADER_BYTES : 0)
+      .map((bytes) => Math.ceil(bytes / this.#pageSize))
+      .filter((pages) => pages > 1);
   }
 }

@@ -4,20 +4,20 @@
  * @module
  */
 
-import { PersistenceError } from "../../core/errors.ts";
+import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import type {
+  Keyspace,
   ScanRange,
-  Space,
   Storage,
   StorageStats,
   StorageSupports,
   StoredEntry,
   WriteGroup,
-} from "../../core/storage.ts";
+} from "../../core/ports/storage.ts";
 import type { LmdbEnvironmentManager } from "./environment.ts";
 
 /**
- * A {@linkcode Storage} on an LMDB environment. Reads answer at once, from the memory map.
+ * A {@linkcode Storage} on an LMDB environment. Reads return at once, from the memory map.
  *
  * @example A provider with a codec of its own
  * ```ts
@@ -41,7 +41,7 @@ export class LmdbStorage implements Storage {
   /** The name of the engine. */
   readonly name = "lmdb";
 
-  /** What it can do. */
+  /** What the engine can do. */
   readonly supports: StorageSupports = {
     reopen: true,
     processCrash: true,
@@ -53,45 +53,50 @@ export class LmdbStorage implements Storage {
   readonly #environment: LmdbEnvironmentManager;
 
   /**
-   * @param environment The environment, which then belongs to the storage: `close()` gives it up.
+   * Makes a storage on an open environment.
+   *
+   * @param environment The environment. From now on it belongs to the storage, whose `close()`
+   *   closes it.
    */
   constructor(environment: LmdbEnvironmentManager) {
     this.#environment = environment;
   }
 
   /**
-   * Reads one key. It sees every commit that took effect before the call, by any process.
+   * Reads one key. It sees every commit that took effect before the call, in any process.
    *
-   * @param space Where the key stands.
-   * @param key The key.
-   * @returns The entry, or `undefined` where there is none.
+   * @param keyspace The keyspace of the key.
+   * @param key The key, of 1 to `MAX_KEY_BYTES` bytes.
+   * @returns The entry, or `undefined` if there is none.
    * @throws {PersistenceError} `CLOSED`, `CORRUPT`, `STORAGE_FAILED`.
    */
-  get(space: Space, key: Uint8Array): StoredEntry | undefined {
+  get(keyspace: Keyspace, key: Uint8Array): StoredEntry | undefined {
     this.#assertOpen("read");
-    return this.#environment.shared.get(space, key);
+    return this.#environment.shared.get(keyspace, key);
   }
 
   /**
    * Reads one page of a range.
    *
-   * @param space Where the keys stand.
-   * @param range Which keys, in which direction, and how much at the most.
-   * @returns The entries.
+   * @param keyspace The keyspace of the keys.
+   * @param range The keys, the direction, and the limits of the page.
+   * @returns The entries, in the order of the direction.
    * @throws {PersistenceError} `CLOSED`, `CORRUPT`, `STORAGE_FAILED`.
    */
-  scan(space: Space, range: ScanRange): StoredEntry[] {
+  scan(keyspace: Keyspace, range: ScanRange): StoredEntry[] {
     this.#assertOpen("scan");
-    return this.#environment.shared.scan(space, range);
+    return this.#environment.shared.scan(keyspace, range);
   }
 
   /**
-   * Applies groups and flushes once.
+   * Applies groups of changes in one transaction, and flushes it once.
    *
-   * @param groups The groups, each all or none.
-   * @returns Which groups applied.
-   * @throws {PersistenceError} `CLOSED`, `READ_ONLY`, `STORAGE_FULL`; `REOPEN_REQUIRED` where a
-   *   commit failed or timed out, and from then on.
+   * @param groups The groups, each of which applies wholly or not at all.
+   * @returns For each group, whether it was applied.
+   * @throws {ArgumentRangeError} `INVALID_ARGUMENT` if a keyspace, key or value is not valid.
+   * @throws {PersistenceError} `CLOSED`, `READ_ONLY`, `STORAGE_FULL`; `REOPEN_REQUIRED` if a commit
+   *   fails or times out, or the files are no longer where they were, and for each commit after
+   *   that.
    */
   async commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
     this.#assertOpen("commit");
@@ -103,9 +108,11 @@ export class LmdbStorage implements Storage {
   }
 
   /**
-   * Resolves when all that was committed before is on disk, whatever the durability.
+   * Flushes all that was committed before, whatever the durability.
    *
-   * @throws {PersistenceError} `CLOSED`, `STORAGE_FAILED`.
+   * @returns A promise that resolves when it is on disk.
+   * @throws {PersistenceError} `CLOSED`, `STORAGE_FAILED`; `REOPEN_REQUIRED` after a failed commit, or
+   *   if the files are no longer where they were.
    */
   async sync(): Promise<void> {
     this.#assertOpen("sync");
@@ -113,22 +120,29 @@ export class LmdbStorage implements Storage {
   }
 
   /**
-   * Figures about the storage.
+   * Counts entries and bytes.
    *
    * @returns The figures at this moment.
-   * @throws {PersistenceError} `CLOSED`, `STORAGE_FAILED`.
+   * @throws {PersistenceError} `CLOSED`, `STORAGE_FAILED`; `REOPEN_REQUIRED` if the files are no
+   *   longer where they were.
    */
   stats(): StorageStats {
     this.#assertOpen("read statistics");
     return this.#environment.shared.stats();
   }
 
-  /** Waits for the commits that were called, then gives the environment up. Idempotent. */
+  /**
+   * Closes the storage. If it is the last user of the environment in this process, waits for
+   * pending commits and closes the environment, too. Idempotent.
+   *
+   * @throws {PersistenceError} `REOPEN_REQUIRED` if LMDB cannot be closed after a failed commit:
+   *   the process must be restarted.
+   */
   close(): Promise<void> {
     return this.#environment.close();
   }
 
-  /** Closes the storage. */
+  /** Calls {@linkcode LmdbStorage.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -24,9 +24,16 @@ interface EmmettModule {
   getSQLiteEventStore(options: { fileName: string }): EventStore;
 }
 
+/**
+ * On a busy machine a commit may come before the package has finalized a statement of its own. SQLite
+ * then refuses it, and all is rolled back, so a user would have to try again as well.
+ */
+const MAX_ATTEMPTS = 10;
+
 /** Messages as events, each actor with a stream. */
 export class EmmettStore implements Store {
   readonly name = "emmett-sqlite";
+  readonly kind = "peer";
   readonly #events: EventStore;
 
   private constructor(events: EventStore) {
@@ -57,9 +64,15 @@ export class EmmettStore implements Store {
     return this.appendBatch(actorId, [message]);
   }
 
-  appendBatch(actorId: string, messages: readonly Message[]): Promise<unknown> {
+  async appendBatch(actorId: string, messages: readonly Message[]): Promise<unknown> {
     const events = messages.map((data) => ({ type: "message", data }));
-    return this.#events.appendToStream(actorId, events);
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#events.appendToStream(actorId, events);
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || !isBusy(error)) throw error;
+      }
+    }
   }
 
   async read(actorId: string, from: number, limit: number): Promise<number> {
@@ -69,4 +82,8 @@ export class EmmettStore implements Store {
 
   /** It opens the file for each call anew, so there is nothing to close. */
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
 }

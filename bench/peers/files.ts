@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import type { Message } from "../messages.ts";
 import { Numbers } from "./store.ts";
 
-/** The limit of any store: the bytes go behind one another into a file, with a flush per batch. */
+/** The limit of any store: the bytes go one after the other into a file, with a flush per batch. */
 export class FileAppend implements AsyncDisposable {
   readonly #file: FileHandle;
 

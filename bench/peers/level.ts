@@ -38,6 +38,7 @@ const PAGE_ENTRIES = 1_000;
 /** Messages under the actor's id and their number. */
 export class LevelStore implements Store {
   readonly name = "classic-level";
+  readonly kind = "peer";
   readonly #codec: Codec;
   readonly #database: LevelDatabase;
   readonly #numbers = new Numbers();

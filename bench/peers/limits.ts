@@ -12,6 +12,7 @@ export function encodingAlone(
   let total = 0;
   return {
     name: "encoding alone",
+    kind: "limit",
     run(operations) {
       for (let index = 0; index < operations; index++) {
         total += context.codec.encode(next()).length;
@@ -29,6 +30,7 @@ export function encodingWithPromises(
   const next = circulate(context.messages(bytes));
   return {
     name: "encoding and a promise each",
+    kind: "limit",
     async run(operations) {
       let total = 0;
       const promises: Promise<number>[] = [];
@@ -53,6 +55,7 @@ export function decodingAlone(
   let found = 0;
   return {
     name: "decoding alone",
+    kind: "limit",
     run(operations) {
       for (let index = 0; index < operations; index++) {
         if (context.codec.decode(next()) !== undefined) found++;

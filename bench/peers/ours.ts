@@ -11,6 +11,7 @@ const MAX_ARRAY = 1_000;
 /** The journal, as a contestant. */
 export class OurStore implements Store {
   readonly name: string;
+  readonly kind = "ours";
   readonly provider: PersistenceProvider;
   readonly journal: MessageJournal<Message>;
 

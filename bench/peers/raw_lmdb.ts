@@ -13,6 +13,7 @@ const encoder = new TextEncoder();
 /** Messages under the actor's id and their number. */
 export class RawLmdbStore implements Store {
   readonly name = "raw lmdb";
+  readonly kind = "peer";
   readonly #codec: Codec;
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
   readonly #numbers = new Numbers();

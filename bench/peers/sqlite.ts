@@ -35,6 +35,7 @@ interface Waiting {
 /** Messages in a table. */
 export class SqliteStore implements Store {
   readonly name = "SQLite";
+  readonly kind = "peer";
   readonly #codec: Codec;
   readonly #database: SqliteDatabase;
   readonly #begin: SqliteStatement;

@@ -1,9 +1,11 @@
 // What every contestant that stores messages can do.
+import type { ContestantKind } from "../measure.ts";
 import type { Message } from "../messages.ts";
 
 /** A store of messages by actor. Whatever it acknowledges survives power loss. */
 export interface Store extends AsyncDisposable {
   readonly name: string;
+  readonly kind: ContestantKind;
   /** Stores a message; what is called before the next flush begins may share it. */
   append(actorId: string, message: Message): Promise<unknown>;
   /** Stores messages, all or none, with one flush. */

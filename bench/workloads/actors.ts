@@ -1,6 +1,6 @@
 // A thousand actors, each of which awaits its own append before it makes the next.
 import { compare } from "../comparison.ts";
-import { type Contestant, measureRates } from "../measure.ts";
+import { type Contestant, type ContestantKind, measureRates } from "../measure.ts";
 import { circulate } from "../messages.ts";
 import { OurStore } from "../peers/ours.ts";
 import { RawLmdbStore } from "../peers/raw_lmdb.ts";
@@ -15,6 +15,7 @@ const actorIds = Array.from(
 /** Concurrent awaited appends. */
 export const actors: Workload = {
   name: "actors",
+  title: "A thousand actors, each of which awaits its own append",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const ours = resources.use(await OurStore.open(context));
@@ -22,22 +23,37 @@ export const actors: Workload = {
     const lmdb = resources.use(await RawLmdbStore.open(context));
     const next = circulate(context.messages(120));
     const others = [
-      together(sqlite.name, (actorId) => sqlite.append(actorId, next())),
-      together(lmdb.name, (actorId) => lmdb.appendWithHead(actorId, next())),
-      together("raw lmdb, messages only", (actorId) => lmdb.append(actorId, next())),
+      together(
+        sqlite.name,
+        "peer",
+        (actorId) => sqlite.append(actorId, next()),
+      ),
+      together(
+        lmdb.name,
+        "peer",
+        (actorId) => lmdb.appendWithHead(actorId, next()),
+      ),
+      together(
+        "raw lmdb, messages only",
+        "peer",
+        (actorId) => lmdb.append(actorId, next()),
+      ),
     ];
-    const rounds = await measureRates(
-      [together("ours", (actorId) => ours.append(actorId, next())), ...others],
+    const measured = await measureRates(
+      [
+        together("ours", "ours", (actorId) => ours.append(actorId, next())),
+        ...others,
+      ],
       {
         rounds: context.quick ? 5 : 9,
         operations: context.quick ? 15_000 : 50_000,
       },
     );
     return [compare({
-      workload: "actors",
+      name: "actors",
       title: "120 B, 1,000 actors, each awaiting its own append",
       unit: "messages/s",
-      rounds,
+      measured,
       ours: "ours",
       others: others.map(({ name }) => name),
       targets: [
@@ -54,10 +70,12 @@ export const actors: Workload = {
 
 function together(
   name: string,
+  kind: ContestantKind,
   append: (actorId: string) => Promise<unknown>,
 ): Contestant {
   return {
     name,
+    kind,
     async run(operations) {
       const each = Math.ceil(operations / actorIds.length);
       await Promise.all(actorIds.map(async (actorId) => {

@@ -4,6 +4,7 @@ import { bulk } from "./bulk.ts";
 import { flights } from "./flights.ts";
 import { micro } from "./micro.ts";
 import { mixed } from "./mixed.ts";
+import { opening } from "./opening.ts";
 import { recovery } from "./recovery.ts";
 import { replay } from "./replay.ts";
 import { sequential } from "./sequential.ts";
@@ -23,6 +24,7 @@ export const workloads: readonly Workload[] = [
   sizes,
   replay,
   recovery,
+  opening,
   snapshots,
   statefulActors,
   flights,

@@ -25,7 +25,7 @@ const STREAMED = "ours, streamed";
 
 /** What is measured. */
 export interface BulkOptions {
-  readonly workload: string;
+  readonly name: string;
   readonly batchSize: number;
   readonly messageBytes: MessageBytes;
   readonly effort: Effort;
@@ -37,6 +37,7 @@ export interface BulkOptions {
 /** `appendBatch`, one after the other and with several under way. */
 export const bulk: Workload = {
   name: "bulk",
+  title: "Batches for one actor, each with one flush",
   async run(context) {
     const comparisons: Comparison[] = [];
     for (const batchSize of [100, 1_000, 5_000]) {
@@ -44,7 +45,7 @@ export const bulk: Workload = {
       const total = batchSize === 100 ? 20_000 : 200_000;
       comparisons.push(
         ...await compareBulk(context, {
-          workload: `bulk-${batchSize}`,
+          name: `bulk-${batchSize}`,
           batchSize,
           messageBytes: 120,
           effort: {
@@ -70,7 +71,7 @@ export async function compareBulk(
   context: Context,
   options: BulkOptions,
 ): Promise<Comparison[]> {
-  const { workload, batchSize, messageBytes, effort, targets = [], withFiles } = options;
+  const { name, batchSize, messageBytes, effort, targets = [], withFiles } = options;
   await using resources = new AsyncDisposableStack();
   const ours = resources.use(await OurStore.open(context));
   // Emmett fails with larger batches: "too many SQL variables".
@@ -89,7 +90,7 @@ export async function compareBulk(
     await fileAppend(context, resources, options),
     ...(withFiles ? [await oneFilePerMessage(context, messageBytes)] : []),
   ];
-  const rounds = await measureRates([
+  const measured = await measureRates([
     awaited(context, AWAITED, ours, options),
     streamed(context, STREAMED, ours, options),
     ...awaitedPeers,
@@ -98,14 +99,14 @@ export async function compareBulk(
   ], effort);
 
   const size = `${messageBytes} B, appendBatch of ${batchSize.toLocaleString("en")}`;
-  const common = { unit: "messages/s", rounds };
+  const common = { unit: "messages/s", measured };
   const namesOf = (contestants: readonly Contestant[]): string[] =>
     contestants.map(({ name }) => name);
   const synchronous = awaitedPeers.filter((_, index) => !streaming.has(peers[index]!));
   return [
     compare({
       ...common,
-      workload: `${workload}-streamed`,
+      name: `${name}-streamed`,
       title: `${size}, up to ${BATCHES_IN_FLIGHT} in flight`,
       ours: STREAMED,
       others: namesOf([...synchronous, ...streamedPeers, ...limits]),
@@ -113,7 +114,7 @@ export async function compareBulk(
     }),
     compare({
       ...common,
-      workload: `${workload}-awaited`,
+      name: `${name}-awaited`,
       title: `${size}, each awaited`,
       ours: AWAITED,
       others: namesOf([...awaitedPeers, ...limits]),
@@ -131,6 +132,7 @@ function awaited(
   const takeBatch = batches(context.messages(messageBytes), batchSize);
   return {
     name,
+    kind: store.kind,
     // A tenth as fast as the others.
     ...(store instanceof EmmettStore && { share: 0.1 }),
     async run(operations) {
@@ -150,6 +152,7 @@ function streamed(
   const takeBatch = batches(context.messages(messageBytes), batchSize);
   return {
     name,
+    kind: store.kind,
     async run(operations) {
       const inFlight: Promise<unknown>[] = [];
       for (let done = 0; done < operations; done += batchSize) {
@@ -173,6 +176,7 @@ async function fileAppend(
   );
   return {
     name: "file append",
+    kind: "limit",
     async run(operations) {
       for (let done = 0; done < operations; done += batchSize) {
         await file.append(concatenate(takeBatch()));
@@ -189,6 +193,7 @@ async function oneFilePerMessage(
   const next = circulate(context.messages(bytes));
   return {
     name: "one file per message",
+    kind: "peer",
     share: 0.001,
     async run(operations) {
       for (let done = 0; done < operations; done++) {

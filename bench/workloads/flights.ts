@@ -1,15 +1,18 @@
-// Ingesting three million real flights: throughput from beginning to end, and memory.
+// Ingesting three million real flights: throughput from beginning to end, and memory. Each run is a
+// process of its own, which measures itself: what mitata calls again and again in one process does not
+// show how throughput and memory develop.
 import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Comparison, judge, type Target } from "../comparison.ts";
+import { compare, type Comparison, type Target } from "../comparison.ts";
 import type { Context } from "../context.ts";
 import { FLIGHT_COUNT } from "../flights.ts";
 import type { IngestionFigures } from "../flights_worker.ts";
-import { quantile } from "../measure.ts";
+import type { ContestantKind, Measurement } from "../measure.ts";
 import { runtime } from "../runtime.ts";
+import { medianOf } from "../spread.ts";
 import type { Workload } from "./workload.ts";
 
 const MEGABYTE = 1e6;
@@ -28,6 +31,7 @@ const ways = [
 /** Ingestion. */
 export const flights: Workload = {
   name: "flights",
+  title: "Ingestion of real flights: throughput from beginning to end, and memory",
   async run(context) {
     const count = context.quick ? FLIGHT_COUNT / 10 : FLIGHT_COUNT;
     const comparisons: Comparison[] = [];
@@ -63,53 +67,47 @@ async function ingest(
 }
 
 function describeRuns(
-  workload: string,
+  name: string,
   title: string,
   runs: readonly IngestionFigures[],
 ): Comparison[] {
-  const of = (figure: (run: IngestionFigures) => number): number => quantile(runs.map(figure), 0.5);
-  const growth = (kind: "rss" | "anonymous"): number =>
-    of((run) => (run.ingestionMemory[kind] - run.readingMemory[kind]) / MEGABYTE);
+  const growth = (kind: "rss" | "anonymous") => (run: IngestionFigures): number =>
+    (run.ingestionMemory[kind] - run.readingMemory[kind]) / MEGABYTE;
   const peak = (
     memory: "startMemory" | "readingMemory" | "ingestionMemory",
-  ): string => (of((run) => run[memory].rss) / MEGABYTE).toFixed(0);
+  ): string => medianOf(runs.map((run) => run[memory].rss / MEGABYTE)).toFixed(0);
   return [
-    comparisonOf({
-      workload,
+    comparisonOf(runs, {
+      name,
       title,
       unit: "flights/s",
-      ours: of((run) => run.flights / run.seconds),
+      ours: (run) => run.flights / run.seconds,
       against: "reading alone",
-      theirs: of((run) => run.flights / run.readingSeconds),
-      ratio: of((run) => run.readingSeconds / run.seconds),
-      notes: [],
+      theirs: (run) => run.flights / run.readingSeconds,
     }),
-    comparisonOf({
-      workload: `${workload}-tenths`,
+    comparisonOf(runs, {
+      name: `${name}-tenths`,
       title: `${title}; the last tenth beside the first`,
       unit: "flights/s",
-      ours: of((run) => run.tenths.at(-1) ?? NaN),
+      ours: (run) => run.tenths.at(-1) ?? NaN,
       against: "first tenth",
-      theirs: of((run) => run.tenths[0] ?? NaN),
-      ratio: of((run) => (run.tenths.at(-1) ?? NaN) / (run.tenths[0] ?? NaN)),
+      theirs: (run) => run.tenths[0] ?? NaN,
       target: { bound: "at least", ratio: 0.9 },
-      notes: [],
     }),
-    comparisonOf({
-      workload: `${workload}-memory`,
-      title: `${title}; memory of its own beyond that of reading alone`,
+    comparisonOf(runs, {
+      name: `${name}-memory`,
+      title: `${title}; memory beyond that of reading alone`,
       unit: "MB",
       ours: growth("anonymous"),
       against: LIMIT,
-      theirs: MAX_GROWTH_MEGABYTES,
-      ratio: growth("anonymous") / MAX_GROWTH_MEGABYTES,
+      theirs: () => MAX_GROWTH_MEGABYTES,
       target: { bound: "at most", ratio: 1 },
       notes: [
         `Resident memory: ${peak("startMemory")} MB at the start, at most ` +
         `${peak("readingMemory")} MB while reading the file alone, at most ` +
         `${peak("ingestionMemory")} MB while ingesting.`,
         `That is ${
-          growth("rss").toFixed(0)
+          medianOf(runs.map(growth("rss"))).toFixed(0)
         } MB more, with the pages of the database that LMDB maps ` +
         "and that the system takes back when it needs them.",
       ],
@@ -118,29 +116,37 @@ function describeRuns(
 }
 
 interface Pair {
-  readonly workload: string;
+  readonly name: string;
   readonly title: string;
   readonly unit: string;
-  readonly ours: number;
+  readonly ours: (run: IngestionFigures) => number;
   readonly against: string;
-  readonly theirs: number;
-  readonly ratio: number;
+  readonly theirs: (run: IngestionFigures) => number;
   readonly target?: Omit<Target, "against">;
-  readonly notes: readonly string[];
+  readonly notes?: readonly string[];
 }
 
+/** Each run is a round. */
 function comparisonOf(
-  { against, theirs, ratio, target, notes, ...rest }: Pair,
+  runs: readonly IngestionFigures[],
+  { ours, against, theirs, target, ...rest }: Pair,
 ): Comparison {
-  const ratios = { [against]: ratio };
-  return {
+  const measurementOf = (
+    kind: ContestantKind,
+    figure: (run: IngestionFigures) => number,
+  ): Measurement => ({
+    kind,
+    samples: runs.map(figure),
+    rounds: runs.map(figure),
+  });
+  return compare({
     ...rest,
-    others: { [against]: theirs },
-    ratios,
-    targets: judge(
-      target === undefined ? [] : [{ ...target, against }],
-      ratios,
-    ),
-    ...(notes.length > 0 && { notes }),
-  };
+    measured: new Map([
+      ["ours", measurementOf("ours", ours)],
+      [against, measurementOf("limit", theirs)],
+    ]),
+    ours: "ours",
+    others: [against],
+    ...(target && { targets: [{ ...target, against }] }),
+  });
 }

@@ -1,27 +1,22 @@
-// The parts that each message passes through, one by one, in nanoseconds: `mitata` measures them.
+// The parts that each message passes through, one by one, in microseconds.
 import { crc32 } from "node:zlib";
+import { do_not_optimize } from "mitata";
 import { MsgpackrCodec } from "../../adapters/msgpackr.ts";
-import { ByteArena } from "../../core/byte_arena.ts";
-import { checksumOf } from "../../core/checksum.ts";
-import { FrameCursor, OpenFrame, openFrame } from "../../core/frame.ts";
-import { actorKey, numberedKey } from "../../core/keys.ts";
+import { addressOf } from "../../core/format/actor_address.ts";
+import { FrameBuilder, FrameCursor, readFrame } from "../../core/format/frame.ts";
+import { PLAIN_HEADER } from "../../core/format/payload.ts";
+import { entryKey } from "../../core/format/keys.ts";
+import { checksumOf } from "../../core/format/xxh32.ts";
+import { ByteArena } from "../../core/util/byte_arena.ts";
 import { type Codec, JsonCodec } from "../../mod.ts";
-import type { Comparison } from "../comparison.ts";
+import { compare, type Comparison } from "../comparison.ts";
 import type { Context } from "../context.ts";
+import { type Contestant, type ContestantKind, measureCosts } from "../measure.ts";
 import { circulate, encodeAll } from "../messages.ts";
 import type { Workload } from "./workload.ts";
 
-/** The part of the package `mitata` that is used. */
-interface MitataModule {
-  measure(
-    work: () => unknown,
-    options: { min_cpu_time: number },
-  ): Promise<{ p50: number }>;
-  do_not_optimize(value: unknown): void;
-}
-
 interface Part {
-  readonly workload: string;
+  readonly name: string;
   readonly title: string;
   readonly ours: () => unknown;
   readonly others: Readonly<Record<string, () => unknown>>;
@@ -34,46 +29,44 @@ const FRAME_TIME = 1_700_000_000_000;
 /** The micro parts. */
 export const micro: Workload = {
   name: "micro",
+  title: "The parts that each message passes through",
   async run(context) {
-    const mitata = await loadMitata(context);
-    if (mitata === undefined) return [];
     const comparisons: Comparison[] = [];
     for (const part of [...codecParts(context), ...frameParts(context)]) {
-      comparisons.push(
-        await measurePart(mitata, part, context.quick ? 1e8 : 5e8),
-      );
+      comparisons.push(await measurePart(part, context.quick));
     }
     return comparisons;
   },
 };
 
 async function measurePart(
-  { measure, do_not_optimize }: MitataModule,
-  { workload, title, ours, others }: Part,
-  nanoseconds: number,
+  { name, title, ours, others }: Part,
+  isQuick: boolean,
 ): Promise<Comparison> {
-  const measureOne = async (work: () => unknown): Promise<number> => {
-    const { p50 } = await measure(() => do_not_optimize(work()), {
-      min_cpu_time: nanoseconds,
-    });
-    return p50;
-  };
-  const own = await measureOne(ours);
-  const theirs: Record<string, number> = {};
-  for (const [name, work] of Object.entries(others)) {
-    theirs[name] = await measureOne(work);
-  }
-  return {
-    workload,
+  const contestants = [
+    calling("ours", "ours", ours),
+    ...Object.entries(others).map(([name, work]) => calling(name, "peer", work)),
+  ];
+  const measured = await measureCosts(contestants, {
+    rounds: isQuick ? 3 : 5,
+    milliseconds: isQuick ? 30 : 100,
+  });
+  return compare({
+    name,
     title,
-    unit: "ns (p50)",
-    ours: own,
-    others: theirs,
-    ratios: Object.fromEntries(
-      Object.entries(theirs).map(([name, time]) => [name, own / time]),
-    ),
-    targets: [],
-  };
+    unit: "µs",
+    measured,
+    ours: "ours",
+    others: Object.keys(others),
+  });
+}
+
+function calling(
+  name: string,
+  kind: ContestantKind,
+  work: () => unknown,
+): Contestant {
+  return { name, kind, run: () => do_not_optimize(work()) };
 }
 
 function codecParts(context: Context): Part[] {
@@ -96,13 +89,13 @@ function codecParts(context: Context): Part[] {
     );
   return [
     {
-      workload: "micro-encode",
+      name: "micro-encode",
       title: "encode a message of 120 B",
       ours: encoding(context.codec),
       others: others(encoding),
     },
     {
-      workload: "micro-decode",
+      name: "micro-decode",
       title: "decode a message of 120 B",
       ours: decoding(context.codec),
       others: others(decoding),
@@ -111,21 +104,20 @@ function codecParts(context: Context): Part[] {
 }
 
 function frameParts(context: Context): Part[] {
-  const payloads = encodeAll(context.codec, context.messages(120)).slice(
-    0,
-    FRAME_ENTRIES,
-  );
-  const actor = actorKey(ACTOR_ID, "measure");
-  const key = numberedKey(actor, FRAME_ENTRIES - 1);
+  const payloads = encodeAll(context.codec, context.messages(120))
+    .slice(0, FRAME_ENTRIES)
+    .map((bytes) => ({ header: PLAIN_HEADER, bytes }));
+  const actor = addressOf("", ACTOR_ID, "measure");
+  const key = entryKey(actor.key, FRAME_ENTRIES - 1);
   const seal = (): Uint8Array => {
-    const frame = new OpenFrame(FRAME_TIME, 0, new ByteArena());
+    const frame = new FrameBuilder(FRAME_TIME, 0, new ByteArena());
     for (const payload of payloads) frame.append(payload, FRAME_TIME);
     return frame.seal(key);
   };
   const record = seal().slice();
   const walk = (): number => {
     const cursor = new FrameCursor(
-      openFrame(ACTOR_ID, key, record),
+      readFrame(actor, key, record),
       0,
       Infinity,
     );
@@ -136,42 +128,28 @@ function frameParts(context: Context): Part[] {
   const size = `${Math.round(record.length / 1_000)} KB`;
   return [
     {
-      workload: "micro-frame-seal",
+      name: "micro-frame-seal",
       title: `fill and seal a frame of ${FRAME_ENTRIES} messages, ${size}`,
       ours: seal,
       others: {},
     },
     {
-      workload: "micro-frame-open",
+      name: "micro-frame-open",
       title: "verify it and walk over its messages",
       ours: walk,
       others: {},
     },
     {
-      workload: "micro-checksum",
+      name: "micro-checksum",
       title: `the checksum of ${size}`,
       ours: () => checksumOf(key, record, 0),
       others: { "crc32 of node:zlib": () => crc32(record) },
     },
     {
-      workload: "micro-keys",
+      name: "micro-keys",
       title: "the key of an actor and of an entry",
-      ours: () => numberedKey(actorKey(ACTOR_ID, "measure"), 12_345),
+      ours: () => entryKey(addressOf("", ACTOR_ID, "measure").key, 12_345),
       others: {},
     },
   ];
-}
-
-async function loadMitata(context: Context): Promise<MitataModule | undefined> {
-  try {
-    // A type checker must not look for it: it is installed for the bench only.
-    const specifier: string = "mitata";
-    return await import(specifier);
-  } catch (error) {
-    context.tellUnavailable(
-      "mitata",
-      error instanceof Error ? error.message : String(error),
-    );
-    return undefined;
-  }
 }

@@ -17,6 +17,7 @@ const READ_LIMIT = 10;
 /** Reads and appends. */
 export const mixed: Workload = {
   name: "mixed",
+  title: "Many at once on many actors, nine of ten operations read",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const pool = context.messages(120);
@@ -25,17 +26,20 @@ export const mixed: Workload = {
       ...await openPeers(context, resources),
     ];
     for (const store of stores) await fill(store, pool);
-    const rounds = await measureRates(stores.map((store) => mixing(store, pool)), {
-      rounds: context.quick ? 3 : 9,
-      operations: context.quick ? 4_000 : 20_000,
-    });
+    const measured = await measureRates(
+      stores.map((store) => mixing(store, pool)),
+      {
+        rounds: context.quick ? 3 : 9,
+        operations: context.quick ? 4_000 : 20_000,
+      },
+    );
     return [compare({
-      workload: "mixed",
+      name: "mixed",
       title:
         `120 B, ${WORKERS} at once on ${ACTORS} actors: 90 % reads of ${READ_LIMIT} messages, ` +
         "10 % awaited appends",
       unit: "operations/s",
-      rounds,
+      measured,
       ours: "ours",
       others: stores.slice(1).map(({ name }) => name),
     })];
@@ -45,7 +49,10 @@ export const mixed: Workload = {
 async function fill(store: Store, pool: readonly Message[]): Promise<void> {
   const next = circulate(pool);
   for (let actor = 0; actor < ACTORS; actor++) {
-    await store.appendBatch(actorIdOf(actor), Array.from({ length: MESSAGES_PER_ACTOR }, next));
+    await store.appendBatch(
+      actorIdOf(actor),
+      Array.from({ length: MESSAGES_PER_ACTOR }, next),
+    );
   }
 }
 
@@ -62,10 +69,13 @@ function mixing(store: Store, pool: readonly Message[]): Contestant {
       number * 97 % (MESSAGES_PER_ACTOR - READ_LIMIT),
       READ_LIMIT,
     );
-    if (count !== READ_LIMIT) throw new Error(`${store.name} has read ${count} messages`);
+    if (count !== READ_LIMIT) {
+      throw new Error(`${store.name} has read ${count} messages`);
+    }
   };
   return {
     name: store.name,
+    kind: store.kind,
     async run(operations) {
       let rest = operations;
       await Promise.all(Array.from({ length: WORKERS }, async () => {

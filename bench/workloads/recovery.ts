@@ -1,4 +1,4 @@
-// Recovering an actor, as it is done after a crash: its latest snapshot, then the messages behind it.
+// Recovering an actor, as it is done after a crash: its latest snapshot, then the messages after it.
 import { compare, type Comparison } from "../comparison.ts";
 import type { Context } from "../context.ts";
 import { type Contestant, measureLatencies } from "../measure.ts";
@@ -19,6 +19,7 @@ const STATE = {
 /** Recovery at different lengths of the journal. */
 export const recovery: Workload = {
   name: "recovery",
+  title: "Recovery of an actor: its latest snapshot, then the messages after it",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const lengths = context.quick ? [1e3, 1e4, 1e5] : [1e3, 1e4, 1e5, 1e6, 1e7];
@@ -29,21 +30,20 @@ export const recovery: Workload = {
 
     const longest = contestants.pop();
     if (longest === undefined) return [];
-    const { overall, p50 } = await measureLatencies([longest, ...contestants], {
+    const measured = await measureLatencies([longest, ...contestants], {
       rounds: context.quick ? 5 : 9,
       operations: 50,
     });
     const comparison: Comparison = compare({
-      workload: "recovery",
-      title: `snapshot and the ${TAIL} messages behind it, 120 B, by length of the journal`,
-      unit: "ms (p50)",
-      rounds: p50,
+      name: "recovery",
+      title: `snapshot and the ${TAIL} messages after it, 120 B, by length of the journal`,
+      unit: "ms",
+      measured,
       ours: longest.name,
       others: contestants.map(({ name }) => name),
       targets: [{ against: nameOf(1e3), bound: "at most", ratio: 1.5 }],
-      latencies: overall,
       notes: [
-        `"ours" is ${longest.name}: the longest against the shorter ones.`,
+        "All are ours: the longest journal is compared with the shorter ones.",
       ],
     });
     return [comparison];
@@ -61,6 +61,7 @@ async function recovering(
   await snapshots.saveSnapshot(ACTOR_ID, STATE, length - TAIL - 1);
   return {
     name: nameOf(length),
+    kind: "ours",
     run: () => recover(ours, snapshots),
   };
 }

@@ -14,6 +14,7 @@ const FILL_BATCH = 5_000;
 /** Replay. */
 export const replay: Workload = {
   name: "replay",
+  title: "Replay of a journal from its beginning to its end",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const length = context.quick ? 100_000 : 1_000_000;
@@ -25,15 +26,15 @@ export const replay: Workload = {
       await fill(store, context.messages(120), length);
     }
     const contestants = [...stores.map(replaying), decodingAlone(context, 120)];
-    const rounds = await measureRates(contestants, {
+    const measured = await measureRates(contestants, {
       rounds: context.quick ? 3 : 5,
       operations: length,
     });
     return [compare({
-      workload: "replay",
+      name: "replay",
       title: `120 B, replay of ${length.toLocaleString("en")} messages`,
       unit: "messages/s",
-      rounds,
+      measured,
       ours: "ours",
       others: contestants.slice(1).map(({ name }) => name),
       targets: [
@@ -62,6 +63,7 @@ export async function fill(
 function replaying(store: Store): Contestant {
   return {
     name: store.name,
+    kind: store.kind,
     async run(operations) {
       const count = await store.read(ACTOR_ID, 0, operations);
       if (count !== operations) {

@@ -22,12 +22,13 @@ const SIZES: readonly Size[] = [
 /** Sizes of messages. */
 export const sizes: Workload = {
   name: "sizes",
+  title: "Batches of messages of different sizes",
   async run(context) {
     const comparisons: Comparison[] = [];
     for (const { messageBytes, label, batchSize, messages } of SIZES) {
       comparisons.push(
         ...await compareBulk(context, {
-          workload: `size-${label}`,
+          name: `size-${label}`,
           batchSize,
           messageBytes,
           effort: {

@@ -5,7 +5,7 @@ import { open as openLmdb } from "lmdb";
 import { compare, type Comparison } from "../comparison.ts";
 import type { Context } from "../context.ts";
 import { type Contestant, measureLatencies } from "../measure.ts";
-import { openDatabase, sqliteDriver } from "../peers/sqlite.ts";
+import { openDatabase } from "../peers/sqlite.ts";
 import { openProvider } from "../runtime.ts";
 import type { Workload } from "./workload.ts";
 
@@ -40,6 +40,7 @@ interface SnapshotPlace {
 /** Snapshots. */
 export const snapshots: Workload = {
   name: "snapshots",
+  title: "Saving and loading snapshots of different sizes",
   async run(context) {
     const comparisons: Comparison[] = [];
     for (const size of SIZES) {
@@ -96,21 +97,21 @@ async function measureAll(
   let calls = 0;
   const contestants = places.map((place): Contestant => ({
     name: place.name,
+    kind: place.name === "ours" ? "ours" : "peer",
     run: () => run(place, calls++),
   }));
-  const { overall, p50 } = await measureLatencies(contestants, {
+  const measured = await measureLatencies(contestants, {
     rounds: context.quick ? 3 : 7,
     operations: context.quick ? Math.ceil(operations / 2) : operations,
   });
   const [ours = "", ...others] = places.map(({ name }) => name);
   return compare({
-    workload: `snapshot-${action}-${label.replace(" ", "")}`,
+    name: `snapshot-${action}-${label.replace(" ", "")}`,
     title: `${action} a snapshot of ${label}`,
-    unit: "ms (p50)",
-    rounds: p50,
+    unit: "ms",
+    measured,
     ours,
     others,
-    latencies: overall,
   });
 }
 
@@ -155,7 +156,7 @@ async function inSqlite(
     "SELECT state FROM snapshots WHERE actor_id = ?",
   );
   return {
-    name: (await sqliteDriver(context)).name,
+    name: "SQLite",
     // deno-lint-ignore require-await
     save: async (state, number) => upsert.run(ACTOR_ID, number, context.codec.encode(state)),
     // deno-lint-ignore require-await

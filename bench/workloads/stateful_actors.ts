@@ -1,10 +1,10 @@
 // Actors on top of the journal: what a busy one costs beside bare appends, and how fast many come back.
 import {
+  type Behavior,
   commandSourced,
   eventSourced,
   type PersistenceProvider,
   recover,
-  type SnapshotStore,
   StatefulActor,
   StatefulActors,
 } from "../../mod.ts";
@@ -18,8 +18,10 @@ import type { Workload } from "./workload.ts";
 /** So many messages are sent before any answer is awaited. */
 const QUEUED = 100;
 const ACTORS = 10_000;
-/** Each actor has a snapshot and so many messages behind it. */
+/** Each actor has a snapshot and so many messages after it. */
 const TAIL = 10;
+/** The kind of the many actors that are recovered. */
+const MANY = "account";
 
 interface State {
   readonly count: number;
@@ -28,6 +30,7 @@ interface State {
 /** Busy actors, and the recovery of many. */
 export const statefulActors: Workload = {
   name: "stateful-actors",
+  title: "Busy actors, and the recovery of many",
   async run(context) {
     return [await busy(context), await recoveries(context)];
   },
@@ -37,28 +40,41 @@ async function busy(context: Context): Promise<Comparison> {
   await using resources = new AsyncDisposableStack();
   const ours = resources.use(await OurStore.open(context));
   const pool = context.messages(120);
-  const events = resources.use(startEvents(ours.provider, "events"));
-  const saving = resources.use(
-    startEvents(ours.provider, "saving events", ours.provider.createSnapshotStore<State>()),
+  const { provider } = ours;
+  const events = resources.use(
+    startActor(provider, "events", countEvents, { snapshotPolicy: "manual" }),
   );
-  const commands = resources.use(startCommands(ours.provider));
+  const saving = resources.use(
+    startActor(provider, "saving-events", countEvents),
+  );
+  const commands = resources.use(
+    startActor(provider, "commands", countMessages),
+  );
   const contestants = [
     queued("event sourcing", pool, (message) => events.ask(message)),
     queued("event sourcing, snapshots", pool, (message) => saving.ask(message)),
-    queued("command sourcing, snapshots", pool, (message) => commands.ask(message)),
+    queued(
+      "command sourcing, snapshots",
+      pool,
+      (message) => commands.ask(message),
+    ),
     queued("bare append", pool, (message) => ours.append("bare", message)),
   ];
-  const rounds = await measureRates(contestants, {
+  const measured = await measureRates(contestants, {
     rounds: context.quick ? 5 : 9,
     operations: context.quick ? 10_000 : 50_000,
   });
   return compare({
-    workload: "busy-actor",
+    name: "busy-actor",
     title: `120 B, one actor, ${QUEUED} messages queued, each answered`,
     unit: "messages/s",
-    rounds,
+    measured,
     ours: "event sourcing",
-    others: ["event sourcing, snapshots", "command sourcing, snapshots", "bare append"],
+    others: [
+      "event sourcing, snapshots",
+      "command sourcing, snapshots",
+      "bare append",
+    ],
     targets: [{ against: "bare append", bound: "at least", ratio: 0.8 }],
     notes: [
       "With snapshots: every 100 messages, as by default. Without them an actor writes what bare append does.",
@@ -71,16 +87,17 @@ async function recoveries(context: Context): Promise<Comparison> {
   const { provider } = resources.use(await OurStore.open(context));
   const ids = Array.from({ length: ACTORS }, (_, index) => `account-${index}`);
   await fill(provider, ids, context.messages(120));
-  const journal = provider.createMessageJournal<Message>();
-  const snapshots = provider.createSnapshotStore<State>();
+  const journal = provider.createMessageJournal<Message>({ kind: MANY });
+  const snapshots = provider.createSnapshotStore<State>({ kind: MANY });
   const contestants: Contestant[] = [
     {
       name: "StatefulActors",
+      kind: "ours",
       async run(operations) {
         await using actors = StatefulActors.start({
-          journal,
-          snapshots,
-          behavior: behavior(),
+          provider,
+          kind: MANY,
+          behavior: countEvents,
           maxActive: 1_000,
         });
         const { failed } = await actors.recover(ids.slice(0, operations));
@@ -91,6 +108,7 @@ async function recoveries(context: Context): Promise<Comparison> {
     },
     {
       name: "recover() alone",
+      kind: "ours",
       async run(operations) {
         for (const actorId of ids.slice(0, operations)) {
           await recover({
@@ -104,17 +122,17 @@ async function recoveries(context: Context): Promise<Comparison> {
       },
     },
   ];
-  const rounds = await measureRates(contestants, {
+  const measured = await measureRates(contestants, {
     rounds: context.quick ? 3 : 7,
     operations: ACTORS,
   });
   return compare({
-    workload: "recoveries",
+    name: "recoveries",
     title: `${
       ACTORS.toLocaleString("en")
-    } actors, each a snapshot and ${TAIL} messages behind it, 1,000 in memory`,
+    } actors, each a snapshot and ${TAIL} messages after it, 1,000 in memory`,
     unit: "actors/s",
-    rounds,
+    measured,
     ours: "StatefulActors",
     others: ["recover() alone"],
   });
@@ -124,44 +142,37 @@ function apply(state: State): State {
   return { count: state.count + 1 };
 }
 
-function behavior() {
-  return eventSourced<State, Message, Message, number>({
-    initialState: { count: 0 },
-    handle: (_state, message) => ({
-      events: [message],
-      reply: ({ count }) => count,
-    }),
-    apply,
-  });
-}
+const countOf = ({ count }: State) => count;
 
-function startEvents(
+const countEvents = eventSourced({
+  initialState: { count: 0 },
+  handle: (_state: State, message: Message) => ({
+    events: [message],
+    reply: countOf,
+  }),
+  apply: (state: State, _event: Message) => apply(state),
+});
+
+const countMessages = commandSourced({
+  initialState: { count: 0 },
+  handle: (state: State, _message: Message) => ({
+    state: apply(state),
+    reply: countOf,
+  }),
+});
+
+function startActor(
   provider: PersistenceProvider,
-  actorId: string,
-  snapshots?: SnapshotStore<State>,
+  kind: string,
+  behavior: Behavior<State, Message, Message, number>,
+  options: { snapshotPolicy?: "manual" } = {},
 ): StatefulActor<State, Message, number> {
   return StatefulActor.start({
-    actorId,
-    journal: provider.createMessageJournal<Message>(),
-    ...(snapshots && { snapshots }),
-    behavior: behavior(),
-  });
-}
-
-function startCommands(
-  provider: PersistenceProvider,
-): StatefulActor<State, Message, number> {
-  return StatefulActor.start({
-    actorId: "commands",
-    journal: provider.createMessageJournal<Message>(),
-    snapshots: provider.createSnapshotStore<State>(),
-    behavior: commandSourced<State, Message, number>({
-      initialState: { count: 0 },
-      handle: ({ count }) => ({
-        state: { count: count + 1 },
-        reply: ({ count }) => count,
-      }),
-    }),
+    provider,
+    kind,
+    actorId: "1",
+    behavior,
+    ...options,
   });
 }
 
@@ -173,6 +184,7 @@ function queued(
   const next = circulate(pool);
   return {
     name,
+    kind: "ours",
     async run(operations) {
       for (let sent = 0; sent < operations; sent += QUEUED) {
         await Promise.all(Array.from({ length: QUEUED }, () => send(next())));
@@ -186,8 +198,8 @@ async function fill(
   ids: readonly string[],
   pool: readonly Message[],
 ): Promise<void> {
-  const journal = provider.createMessageJournal<Message>();
-  const snapshots = provider.createSnapshotStore<State>();
+  const journal = provider.createMessageJournal<Message>({ kind: MANY });
+  const snapshots = provider.createSnapshotStore<State>({ kind: MANY });
   const messages = pool.slice(0, TAIL + 1);
   await Promise.all(ids.map((id) => journal.appendBatch(id, messages)));
   await Promise.all(

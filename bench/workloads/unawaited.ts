@@ -21,6 +21,7 @@ const AT_ONCE = "ours, at once";
 /** Unawaited appends. */
 export const unawaited: Workload = {
   name: "unawaited",
+  title: "Appends that are not awaited one by one, a promise each",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const ours = resources.use(await OurStore.open(context));
@@ -33,7 +34,7 @@ export const unawaited: Workload = {
       inTurns(sqlite.name, sqlite, pool),
       inTurns(lmdb.name, lmdb, pool),
     ];
-    const rounds = await measureRates(
+    const measured = await measureRates(
       [inTurns(IN_TURNS, ours, pool), atOnce(ours, pool), ...others],
       {
         rounds: context.quick ? 5 : 9,
@@ -42,7 +43,7 @@ export const unawaited: Workload = {
     );
     const common = {
       unit: "messages/s",
-      rounds,
+      measured,
       others: others.map(({ name }) => name),
       targets: [
         { against: "encoding alone", bound: "at least", ratio: 0.6 } as const,
@@ -52,13 +53,13 @@ export const unawaited: Workload = {
     return [
       compare({
         ...common,
-        workload: "unawaited-turns",
+        name: "unawaited-turns",
         title: `${title}, ${APPENDS_PER_TURN.toLocaleString("en")} in a turn of the event loop`,
         ours: IN_TURNS,
       }),
       compare({
         ...common,
-        workload: "unawaited-at-once",
+        name: "unawaited-at-once",
         title: `${title}, all called before any is awaited (the others in turns)`,
         ours: AT_ONCE,
       }),
@@ -74,6 +75,7 @@ function inTurns(
   const next = circulate(pool);
   return {
     name,
+    kind: store.kind,
     async run(operations) {
       const promises: Promise<unknown>[] = [];
       for (let index = 0; index < operations; index++) {
@@ -89,6 +91,7 @@ function atOnce(store: Store, pool: readonly Message[]): Contestant {
   const next = circulate(pool);
   return {
     name: AT_ONCE,
+    kind: "ours",
     async run(operations) {
       const promises: Promise<unknown>[] = [];
       for (let index = 0; index < operations; index++) {

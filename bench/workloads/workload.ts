@@ -6,5 +6,7 @@ import type { Context } from "../context.ts";
 export interface Workload {
   /** What selects it on the command line. */
   readonly name: string;
+  /** What it does, in words. */
+  readonly title: string;
   run(context: Context): Promise<readonly Comparison[]>;
 }

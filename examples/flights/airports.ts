@@ -1,12 +1,9 @@
 // The airports: each is an actor, event-sourced. Its events are its departures.
 import {
-  type Behavior,
   eventSourced,
-  type MessageJournal,
   type PersistenceProvider,
   recover,
   type Recovery,
-  type SnapshotStore,
   StatefulActor,
 } from "../../mod.ts";
 import {
@@ -17,24 +14,22 @@ import {
   type Flight,
 } from "./flights.ts";
 
+/** The kind of the actors: their journals stand apart from those of all others. */
+export const KIND = "airport";
+
 const SNAPSHOT_INTERVAL = 100;
 
-/** What an airport is told: of a departure, or to tell its state. */
-export type AirportCommand = Flight | "tell state";
+/** A message to an airport: a departure, or a request for its state. */
+export type AirportCommand = Flight | "get state";
 
 /** An airport. */
 export type Airport = StatefulActor<AirportState, AirportCommand, AirportState>;
 
-const airport: Behavior<AirportState, AirportCommand, Departure, AirportState> = eventSourced<
-  AirportState,
-  AirportCommand,
-  Departure,
-  AirportState
->({
+const airport = eventSourced({
   initialState: emptyState,
-  handle(state, command) {
+  handle(state: AirportState, command: AirportCommand) {
     // The state goes on changing, so the answer is a copy.
-    if (command === "tell state") return { reply: (state) => structuredClone(state) };
+    if (command === "get state") return { reply: (state: AirportState) => structuredClone(state) };
     const { departure, sequenceNumber } = command;
     // Its number makes it impossible to journal a departure twice, or to leave one out.
     if (sequenceNumber !== state.flights) {
@@ -42,37 +37,21 @@ const airport: Behavior<AirportState, AirportCommand, Departure, AirportState> =
     }
     return { events: [departure] };
   },
-  apply(state, departure) {
-    addDeparture(state, departure);
-    return state;
-  },
+  apply: addDeparture,
 });
 
-/** Where airports keep what they know. */
-export interface Stores {
-  readonly journal: MessageJournal<Departure>;
-  readonly snapshots: SnapshotStore<AirportState>;
-}
-
-/** Opens the journal and the snapshots of all airports. */
-export function openStores(provider: PersistenceProvider): Stores {
-  return {
-    journal: provider.createMessageJournal<Departure>(),
-    snapshots: provider.createSnapshotStore<AirportState>(),
-  };
-}
-
 /** Starts an airport. It recovers from its latest snapshot and the events after it. */
-export function startAirport(stores: Stores, name: string): Airport {
+export function startAirport(provider: PersistenceProvider, name: string): Airport {
   return StatefulActor.start({
-    ...stores,
+    provider,
+    kind: KIND,
     actorId: name,
     behavior: airport,
     snapshotPolicy: { everyMessages: SNAPSHOT_INTERVAL, everyMs: Infinity },
   });
 }
 
-/** What came back of all airports. */
+/** The recovered states of all airports. */
 export interface Recovered {
   readonly states: Map<string, AirportState>;
   /** How many airports had a snapshot. */
@@ -82,18 +61,22 @@ export interface Recovered {
 }
 
 /** Recovers the states of airports, without starting them. */
-export async function recoverStates(stores: Stores, names: Iterable<string>): Promise<Recovered> {
+export async function recoverStates(
+  provider: PersistenceProvider,
+  names: Iterable<string>,
+): Promise<Recovered> {
+  const journal = provider.createMessageJournal<Departure>({ kind: KIND });
+  const snapshots = provider.createSnapshotStore<AirportState>({ kind: KIND });
+  const initialState = emptyState;
   const states = new Map<string, AirportState>();
   const recoveries: Omit<Recovery<AirportState>, "state">[] = [];
   for (const actorId of names) {
-    const { state, ...recovery } = await recover<AirportState, Departure>({
-      ...stores,
+    const { state, ...recovery } = await recover({
+      journal,
+      snapshots,
       actorId,
-      initialState: emptyState,
-      apply(state, departure) {
-        addDeparture(state, departure);
-        return state;
-      },
+      initialState,
+      apply: addDeparture,
     });
     recoveries.push(recovery);
     if (state.flights > 0) states.set(actorId, state);
@@ -101,7 +84,7 @@ export async function recoverStates(stores: Stores, names: Iterable<string>): Pr
   return { states, ...sumUp(recoveries) };
 }
 
-/** Sums up what recoveries took. */
+/** Sums up what recoveries have loaded and replayed. */
 export function sumUp(
   recoveries: readonly Omit<Recovery<AirportState>, "state">[],
 ): Omit<Recovered, "states"> {

@@ -1,6 +1,6 @@
 // The demo: 20,000 real departures go into journals, one for each airport. The process that ingests
-// them is killed at a random point, a new one recovers and finishes, and this one proves that nothing
-// that was acknowledged is missing, and that every state is right.
+// them is killed at a random point, a new one recovers and finishes, and this one proves that
+// nothing that was acknowledged is missing, and that every state is right.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -28,7 +28,7 @@ import {
   Proof,
   ProofError,
 } from "./proof.ts";
-import { openStores, recoverStates } from "./airports.ts";
+import { KIND, recoverStates } from "./airports.ts";
 import { printBusiest, printProof } from "./results.ts";
 import { openProvider, runtimeLabel } from "./runtime.ts";
 
@@ -46,7 +46,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 
 process.exitCode = await main(process.argv.slice(2));
 
-/** Runs the demo. Returns the exit code: 1 where something does not hold, 2 for wrong arguments. */
+/** Runs the demo. Returns the exit code: 1 if a claim does not hold, 2 for wrong arguments. */
 async function main(args: string[]): Promise<number> {
   const options = parseOptions(args);
   if (!options) return 2;
@@ -107,7 +107,7 @@ async function ingestUntilKilled(input: Input): Promise<Ingestion> {
   return ingestion;
 }
 
-/** What the killed process left is proved first, so that the new one cannot make it good. */
+/** Checks what the killed process left before the new one starts, which could repair it. */
 async function recoverAndFinish(
   input: Input,
   killed: Ingestion,
@@ -181,7 +181,10 @@ async function proveResult(
   return states;
 }
 
-/** Runs a worker and shows how far it is. `killPointOf` tells how many acknowledgements it may make. */
+/**
+ * Runs a worker and shows its progress. `killPointOf` says after how many acknowledgements to kill
+ * it.
+ */
 async function ingest(
   { directory, flights }: Input,
   killPointOf: (recovery: WorkerRecovery) => number,
@@ -212,12 +215,12 @@ async function readBack(
   { directory, airports }: Input,
 ): Promise<{ journals: Journals; states: Map<string, AirportState> }> {
   await using provider = await openProvider({ path: directory, readOnly: true });
-  const stores = openStores(provider);
+  const journal = provider.createMessageJournal<Departure>({ kind: KIND });
   const journals = new Map<string, JournalEntry<Departure>[]>();
   for (const airport of airports.keys()) {
-    journals.set(airport, await stores.journal.readFrom(airport, 0));
+    journals.set(airport, await journal.readFrom(airport, 0));
   }
-  const { states } = await recoverStates(stores, airports.keys());
+  const { states } = await recoverStates(provider, airports.keys());
   return { journals, states };
 }
 
@@ -245,7 +248,7 @@ function countFlights(states: ReadonlyMap<string, AirportState>): number {
   return [...states.values()].reduce((sum, { flights }) => sum + flights, 0);
 }
 
-/** It is removed however the demo ends. */
+/** A directory that is removed however the demo ends. */
 function makeTemporary(): string {
   const directory = mkdtempSync(join(tmpdir(), "persistence-demo-"));
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }));

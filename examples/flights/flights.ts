@@ -17,7 +17,7 @@ export interface Flight {
   readonly departure: Departure;
 }
 
-/** The state of an airport. Delays are in minutes, and negative where a flight was early. */
+/** The state of an airport. Delays are in minutes, and negative if a flight was early. */
 export interface AirportState {
   flights: number;
   delayed: number;
@@ -81,8 +81,8 @@ export function emptyState(): AirportState {
   };
 }
 
-/** Counts a departure. */
-export function addDeparture(state: AirportState, departure: Departure): void {
+/** Counts a departure, and returns the state, which it changes. */
+export function addDeparture(state: AirportState, departure: Departure): AirportState {
   const { date, delay, destination } = departure;
   state.flights++;
   if (delay > 0) state.delayed++;
@@ -95,6 +95,7 @@ export function addDeparture(state: AirportState, departure: Departure): void {
   known.flights++;
   known.totalDelay += delay;
   state.destinations.set(destination, known);
+  return state;
 }
 
 /** The states of all airports by a plain pass over flights: what recovery is measured against. */
@@ -108,7 +109,7 @@ export function statesAfter(flights: readonly Flight[]): Map<string, AirportStat
   return states;
 }
 
-/** "2001/01/31 23:59", taken as UTC, so that it means the same wherever the demo is run. */
+/** "2001/01/31 23:59", taken as UTC, so that it means the same wherever the demo runs. */
 function parseDate(text: string): Date {
   return new Date(`${text.replaceAll("/", "-").replace(" ", "T")}Z`);
 }

@@ -30,14 +30,14 @@ export interface Ingestion {
   readonly acknowledgements: readonly Acknowledgement[];
   /** From the end of its recovery to its last acknowledgement. */
   readonly seconds: number;
-  /** The states that it ended with; `undefined` where it was killed before. */
+  /** The states that it ended with; `undefined` if it was killed before. */
   readonly states: Map<string, AirportState> | undefined;
 }
 
 /**
  * Runs a worker until it ends, or is killed.
  *
- * @throws {Error} Where it ends in another way.
+ * @throws {Error} If it ends in another way.
  */
 export async function runWorker(directory: string, events: IngestionEvents): Promise<Ingestion> {
   const worker = spawn(process.execPath, workerArguments(directory), {

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 /** What the demo says about its command line. */
 export const USAGE: string = `Usage: npm run demo -- [--runtime node|bun|deno|all] [--data DIR]
 
-  --runtime  where it runs; default: node
+  --runtime  the runtime that runs it; default: node
   --data     keeps the database in DIR and goes on with what is there; default: a temporary one
   --help     prints this`;
 
@@ -14,7 +14,7 @@ export interface DemoOptions {
   readonly help?: boolean;
 }
 
-/** Reads the command line. Says what is wrong with it, and returns nothing, where it is wrong. */
+/** Reads the command line. If it is wrong, prints why, and returns `undefined`. */
 export function parseOptions(args: string[]): DemoOptions | undefined {
   try {
     const { values } = parseArgs({

@@ -12,13 +12,13 @@ const colored = terminal && !process.env["NO_COLOR"];
 const paint = (code: number) => (text: string): string =>
   colored ? `\x1b[${code}m${text}\x1b[0m` : text;
 
-/** Makes text stand out. */
+/** Makes text bold. */
 export const bold: (text: string) => string = paint(1);
-/** Makes text step back. */
+/** Makes text dim. */
 export const dim: (text: string) => string = paint(2);
-/** For what failed. */
+/** Makes text red, for what failed. */
 export const red: (text: string) => string = paint(31);
-/** For what holds. */
+/** Makes text green, for what holds. */
 export const green: (text: string) => string = paint(32);
 
 /** Begins a section. */
@@ -39,7 +39,7 @@ export function formatNumber(value: number, fractionDigits = 0): string {
   });
 }
 
-/** A column of a table: what stands above it, and which side its cells keep to. */
+/** A column of a table: its title, and how its cells are aligned. */
 export interface Column {
   readonly title: string;
   readonly align: "left" | "right";
@@ -97,7 +97,7 @@ export class ProgressBar {
     }
   }
 
-  /** Shows where it ended. */
+  /** Shows the final count. */
   end(): void {
     if (terminal) process.stdout.write(`\r  ${this.#render()}\n`);
   }

@@ -25,7 +25,7 @@ export class Proof {
   /**
    * Checks a claim.
    *
-   * @throws {ProofError} Where a problem speaks against it.
+   * @throws {ProofError} If a problem speaks against it.
    */
   check(claim: string, problems: readonly string[]): void {
     this.findings.push({ claim, problems });

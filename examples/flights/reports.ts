@@ -1,4 +1,4 @@
-// What a worker tells the demo: one line of JSON for each report, through a pipe.
+// What a worker reports to the demo: one line of JSON for each report, through a pipe.
 import { Buffer } from "node:buffer";
 import { writeSync } from "node:fs";
 import { MessagePackCodec } from "../../mod.ts";
@@ -44,7 +44,7 @@ export interface CompletionReport {
 export type Report = RecoveryReport | Acknowledgement | CompletionReport;
 
 /**
- * Writes a report, and returns when it is in the pipe: from then on it reaches the reader whatever
+ * Writes a report, and returns when it is in the pipe: from then on it reaches the reader, whatever
  * happens to this process.
  */
 export function writeReport(report: Report): void {
@@ -52,7 +52,7 @@ export function writeReport(report: Report): void {
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(REPORT_FD, bytes));
 }
 
-/** Reads reports to the end of the pipe. Half a line, left by a process that was killed, is none. */
+/** Reads reports to the end of the pipe. Ignores half a line, which a killed process may leave. */
 export async function* readReports(pipe: AsyncIterable<Uint8Array>): AsyncGenerator<Report> {
   const decoder = new TextDecoder();
   let rest = "";
@@ -73,6 +73,6 @@ export function encodeStates(states: Map<string, AirportState>): string {
 
 /** Reverts {@linkcode encodeStates}. */
 export function decodeStates(text: string): Map<string, AirportState> {
-  // The worker is the only one who writes it.
+  // Only the worker writes it.
   return codec.decode(Buffer.from(text, "base64")) as Map<string, AirportState>;
 }

@@ -9,9 +9,9 @@ const displayNames = { node: "Node", bun: "Bun", deno: "Deno" };
 
 // A program that runs on one runtime only imports, for example, "@cajun/persistence/node".
 const entryPoints = {
-  node: () => import("../../adapters/node.ts"),
-  bun: () => import("../../adapters/bun.ts"),
-  deno: () => import("../../adapters/deno.ts"),
+  node: () => import("../../adapters/lmdb/node.ts"),
+  bun: () => import("../../adapters/lmdb/bun.ts"),
+  deno: () => import("../../adapters/lmdb/deno.ts"),
 };
 
 /** The runtime and its version, for people. */

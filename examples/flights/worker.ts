@@ -1,7 +1,7 @@
-// The process that ingests, and may be killed at any time. It goes on where the journals end.
+// The process that ingests, and may be killed at any time. It goes on from the end of the journals.
 import process from "node:process";
 import { PersistenceError } from "../../mod.ts";
-import { type Airport, openStores, startAirport, sumUp } from "./airports.ts";
+import { type Airport, startAirport, sumUp } from "./airports.ts";
 import { type AirportState, type Flight, readFlights } from "./flights.ts";
 import { encodeStates, writeReport } from "./reports.ts";
 import { openProvider } from "./runtime.ts";
@@ -21,8 +21,7 @@ async function work(directory: string): Promise<void> {
 
   const startedAt = performance.now();
   await using provider = await openProvider({ path: directory });
-  const stores = openStores(provider);
-  const airports = new Map([...names].map((name) => [name, startAirport(stores, name)]));
+  const airports = new Map([...names].map((name) => [name, startAirport(provider, name)]));
   const actors = [...airports.values()];
   const recoveries = await Promise.all(actors.map(({ recovered }) => recovered));
   const milliseconds = performance.now() - startedAt;
@@ -47,15 +46,15 @@ async function statesOf(
 ): Promise<Map<string, AirportState>> {
   const states = new Map<string, AirportState>();
   for (const [name, actor] of airports) {
-    const state = await actor.ask("tell state");
+    const state = await actor.ask("get state");
     if (state.flights > 0) states.set(name, state);
   }
   return states;
 }
 
 /**
- * Keeps many messages in flight, so that they share flushes. They are sent in the order of the file,
- * and so each airport gets its departures in that order.
+ * Keeps many messages in flight, so that they share flushes. They are sent in the order of the
+ * file, and so each airport gets its departures in that order.
  */
 async function ingest(
   airports: ReadonlyMap<string, Airport>,

@@ -1,4 +1,4 @@
-// What the fault rig says of what came of faults. Run by scripts/checks/source.js.
+// How the fault rig judges and shows the results of faults. Run by scripts/checks/source.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasFailed } from "../faults_child.js";
@@ -22,7 +22,7 @@ const good = {
   seconds: 1,
 };
 
-test("a fault has failed where something failed, crashed, or nothing was tried", () => {
+test("a fault has failed if something failed, crashed, or nothing was tried", () => {
   assert.equal(hasFailed(fault, good), false);
   assert.equal(hasFailed(fault, { ...good, failed: 1 }), true);
   assert.equal(hasFailed(fault, { ...good, crash: "ended with SIGSEGV" }), true);
@@ -30,13 +30,13 @@ test("a fault has failed where something failed, crashed, or nothing was tried",
   assert.equal(hasFailed(fault, { ...good, tried: 0, unavailable: "no compiler" }), false);
 });
 
-test("a fault that must fail has failed where nothing failed", () => {
+test("a fault that must fail has failed if nothing failed", () => {
   assert.equal(hasFailed(expected, good), true);
   assert.equal(hasFailed(expected, { ...good, failed: 1 }), false);
   assert.equal(hasFailed(expected, { ...good, failed: 1, crash: "hung" }), true);
 });
 
-test("the table of faults tells what was tried, where, and what came of it", () => {
+test("the table of faults says what was tried, on what, and with what result", () => {
   const bun = { ...good, runtime: "bun-1.2.3" };
   const rows = rowsOf([
     { ...fault, runs: [good, bun] },

@@ -10,9 +10,10 @@ import {
   ArgumentTypeError,
   PersistenceError,
   type PersistenceErrorCode,
-} from "../../core/errors.ts";
-import { PersistenceProvider, type ProviderOptions } from "../../core/provider.ts";
-import type { Storage, StorageSupports } from "../../core/storage.ts";
+} from "../../core/errors/persistence_error.ts";
+import { PersistenceProvider } from "../../core/provider.ts";
+import type { ProviderOptions } from "../../core/ports/provider.ts";
+import type { Storage, StorageSupports } from "../../core/ports/storage.ts";
 import type { ConformanceOptions, StorageFactory, StoragePlace } from "./types.ts";
 
 /** Registers one case: a name, and what is run with what the case needs. */
@@ -116,7 +117,7 @@ export async function assertFails(
   call: () => unknown,
   code: PersistenceErrorCode,
   details: Partial<
-    Pick<PersistenceError, "actorId" | "sequenceNumber" | "actualSequenceNumber">
+    Pick<PersistenceError, "actorId" | "kind" | "sequenceNumber" | "actualSequenceNumber">
   > = {},
 ): Promise<PersistenceError> {
   const error = await errorOf(call);

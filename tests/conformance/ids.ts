@@ -97,7 +97,7 @@ export const BAD_IDS: readonly [string, unknown, "type" | "range"][] = [
 ];
 
 /** Numbers that are no sequence numbers, and values that are no numbers. */
-export const BAD_NUMBERS: readonly [string, unknown, "type" | "range"][] = [
+export const BAD_NUMBERS: readonly (readonly [string, unknown, "type" | "range"])[] = [
   ["-1", -1, "range"],
   ["the lowest safe integer", Number.MIN_SAFE_INTEGER, "range"],
   ["a fraction", 0.5, "range"],
@@ -114,6 +114,13 @@ export const BAD_NUMBERS: readonly [string, unknown, "type" | "range"][] = [
   ["an object", {}, "type"],
   ["a Number object", Object(1), "type"],
   ["a symbol", Symbol("1"), "type"],
+];
+
+/** Values that are no bounds of sequence numbers, which may be negative. */
+export const BAD_BOUNDS: typeof BAD_NUMBERS = [
+  ...BAD_NUMBERS.filter(([, number]) => !Number.isSafeInteger(number)),
+  ["a negative fraction", -0.5, "range"],
+  ["-2^53", -(2 ** 53), "range"],
 ];
 
 /** Values that are no options bags. */
@@ -151,7 +158,7 @@ export function randomIds(random: Random, count: number): string[] {
 }
 
 /**
- * A bad argument where the type does not allow it.
+ * A bad argument that the type does not allow.
  *
  * @param value The argument.
  * @returns The same, of whatever type the call wants.

@@ -1,31 +1,35 @@
 /**
- * The suites that a storage must pass, for any test runner: so that whoever writes a
- * {@linkcode Storage} for another engine can find out whether it keeps what core relies on.
+ * The suites that a storage must pass, for any test runner. If you write a {@linkcode Storage} for
+ * another engine, they show whether it keeps what core relies on.
  *
- * They import no runner, and skip a case only where the storage says in its `supports` that it
- * cannot do what the case needs.
+ * They import no runner, and skip a case only if the storage says in its `supports` that it cannot
+ * do what the case needs.
  *
  * @module
  */
 
-import { describeActors } from "./actor_suite.ts";
-import { describeBatchedJournal } from "./batched_journal_suite.ts";
-import { describeJournal } from "./journal_suite.ts";
-import { describeProvider } from "./provider_suite.ts";
-import { describeReopen } from "./reopen_suite.ts";
-import { describeSchema } from "./schema_suite.ts";
-import { describeSnapshotStore } from "./snapshot_store_suite.ts";
-import { describeStorage } from "./storage_suite.ts";
+import { describeActors } from "./actors/suite.ts";
+import { describeBatchedJournal } from "./batching/suite.ts";
+import { describeJournal } from "./journal/suite.ts";
+import { describeKinds } from "./kinds/suite.ts";
+import { describeProvider } from "./provider/suite.ts";
+import { describeReopen } from "./recovery/reopen_suite.ts";
+import { describeRemoval } from "./removal/suite.ts";
+import { describeSchema } from "./schema/suite.ts";
+import { describeSnapshotStore } from "./snapshots/suite.ts";
+import { describeStorage } from "./storage/suite.ts";
 import type { ConformanceOptions } from "./types.ts";
 
-export { describeActors } from "./actor_suite.ts";
-export { describeBatchedJournal } from "./batched_journal_suite.ts";
-export { describeJournal } from "./journal_suite.ts";
-export { describeProvider } from "./provider_suite.ts";
-export { describeReopen } from "./reopen_suite.ts";
-export { describeSchema } from "./schema_suite.ts";
-export { describeSnapshotStore } from "./snapshot_store_suite.ts";
-export { describeStorage } from "./storage_suite.ts";
+export { describeActors } from "./actors/suite.ts";
+export { describeBatchedJournal } from "./batching/suite.ts";
+export { describeJournal } from "./journal/suite.ts";
+export { describeKinds } from "./kinds/suite.ts";
+export { describeProvider } from "./provider/suite.ts";
+export { describeReopen } from "./recovery/reopen_suite.ts";
+export { describeRemoval } from "./removal/suite.ts";
+export { describeSchema } from "./schema/suite.ts";
+export { describeSnapshotStore } from "./snapshots/suite.ts";
+export { describeStorage } from "./storage/suite.ts";
 export type {
   ConformanceOptions,
   OpenStorageOptions,
@@ -33,11 +37,11 @@ export type {
   StoragePlace,
   TestFunction,
 } from "./types.ts";
-export type { Storage, StorageSupports } from "../../core/storage.ts";
+export type { Storage, StorageSupports } from "../../core/ports/storage.ts";
 
 /**
- * Registers all suites: storage, journal, batched journal, snapshot store, provider, schema, reopen
- * and actors.
+ * Registers all suites: storage, journal, batched journal, snapshot store, provider, kinds, schema,
+ * reopen, removal and actors.
  *
  * @param options The test runner and the storage under test.
  *
@@ -73,7 +77,9 @@ export function conformance(options: ConformanceOptions): void {
   describeBatchedJournal(options);
   describeSnapshotStore(options);
   describeProvider(options);
+  describeKinds(options);
   describeSchema(options);
   describeReopen(options);
+  describeRemoval(options);
   describeActors(options);
 }

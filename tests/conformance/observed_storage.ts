@@ -1,23 +1,12 @@
-import type {
-  MaybePromise,
-  ScanRange,
-  Space,
-  Storage,
-  StorageStats,
-  StorageSupports,
-  StoredEntry,
-  WriteGroup,
-} from "../../core/storage.ts";
+import type { Keyspace, ScanRange, StoredEntry, WriteGroup } from "../../core/ports/storage.ts";
+import type { MaybePromise } from "../../core/util/promises.ts";
+import { ForwardingStorage } from "./forwarding_storage.ts";
 
 /**
- * A storage that passes everything on to another one, and lets a test watch it, hold commits back,
- * and make them fail. Core must behave on it as on any other.
+ * A storage that lets a test watch the calls it passes on, hold commits back, and make them fail.
+ * Core must behave on it as on any other.
  */
-export class ObservedStorage implements Storage {
-  /** What everything is passed on to. */
-  readonly inner: Storage;
-  readonly name: string;
-  readonly supports: StorageSupports;
+export class ObservedStorage extends ForwardingStorage {
   /** The bytes of all values that scans have given. */
   scannedBytes = 0;
   /** The commits that have been called. */
@@ -35,13 +24,6 @@ export class ObservedStorage implements Storage {
   #gate: Promise<void> = Promise.resolve();
   #held: (() => void)[] = [];
   #holding = 0;
-
-  /** @param inner What everything is passed on to. */
-  constructor(inner: Storage) {
-    this.inner = inner;
-    this.name = inner.name;
-    this.supports = inner.supports;
-  }
 
   /**
    * From now on commits wait.
@@ -62,19 +44,19 @@ export class ObservedStorage implements Storage {
     return new Promise((resolve) => this.#held.push(resolve));
   }
 
-  get(space: Space, key: Uint8Array): MaybePromise<StoredEntry | undefined> {
+  override get(keyspace: Keyspace, key: Uint8Array): MaybePromise<StoredEntry | undefined> {
     if (this.readError) return Promise.reject(this.readError);
-    return this.inner.get(space, key);
+    return super.get(keyspace, key);
   }
 
-  async scan(space: Space, range: ScanRange): Promise<StoredEntry[]> {
+  override async scan(keyspace: Keyspace, range: ScanRange): Promise<StoredEntry[]> {
     if (this.readError) throw this.readError;
-    const page = await this.inner.scan(space, range);
+    const page = await super.scan(keyspace, range);
     for (const { value } of page) this.scannedBytes += value.length;
     return page;
   }
 
-  async commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
+  override async commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
     this.commits++;
     this.#holding++;
     for (const resolve of this.#held.splice(0)) resolve();
@@ -82,23 +64,7 @@ export class ObservedStorage implements Storage {
     this.#holding--;
     const failure = this.failCommit(groups);
     if (failure) throw failure;
-    return await this.inner.commit(groups);
-  }
-
-  sync(): Promise<void> {
-    return this.inner.sync();
-  }
-
-  stats(): MaybePromise<StorageStats> {
-    return this.inner.stats();
-  }
-
-  close(): Promise<void> {
-    return this.inner.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return await super.commit(groups);
   }
 }
 

@@ -31,7 +31,8 @@ export function randomFrom(seed: number = Math.floor(Math.random() * 2 ** 32)): 
 }
 
 /**
- * Runs a randomised case, and names the seed where it fails.
+ * Runs a randomised case, and names the seed if it fails. Such a case has the word "random" in
+ * its name: by that the fault rig finds it, and runs it with many seeds.
  *
  * @param seed The seed, or `undefined` for a different one each time.
  * @param run The case.

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { describeDifference, findDifference } from "../../testing/difference.ts";
 
 /**
  * Asserts that a value came back as it went in: the same kinds, the same contents, the same order.
@@ -11,7 +12,9 @@ import assert from "node:assert/strict";
  * @param name What it is called.
  */
 export function assertSameValue(actual: unknown, expected: unknown, name: string): void {
-  assert.ok(isSameValue(actual, expected), `${name} did not come back as it went in`);
+  const difference = findDifference(actual, expected, "exact");
+  if (!difference) return;
+  assert.fail(`${name} did not come back as it went in: ${describeDifference(difference)}`);
 }
 
 /**
@@ -22,26 +25,5 @@ export function assertSameValue(actual: unknown, expected: unknown, name: string
  * @returns Whether they are.
  */
 export function isSameValue(actual: unknown, expected: unknown): boolean {
-  if (typeof actual !== "object" || actual === null) return Object.is(actual, expected);
-  if (typeof expected !== "object" || expected === null) return false;
-  if (Object.getPrototypeOf(actual) !== Object.getPrototypeOf(expected)) return false;
-  const parts = partsOf(actual);
-  const expectedParts = partsOf(expected);
-  return parts.length === expectedParts.length &&
-    parts.every((part, index) => isSameValue(part, expectedParts[index]));
-}
-
-/** What makes an object what it is, beside its prototype, as simpler values. */
-function partsOf(value: object): unknown[] {
-  if (value instanceof Date) return [value.getTime()];
-  if (value instanceof RegExp) return [value.source, value.flags];
-  if (value instanceof Map) return [...value].flat();
-  if (value instanceof Set) return [...value];
-  if (value instanceof ArrayBuffer) return [...new Uint8Array(value)];
-  if (ArrayBuffer.isView(value)) {
-    // The bits, so that -0 and every NaN count.
-    return [...new Uint8Array(value.buffer, value.byteOffset, value.byteLength)];
-  }
-  if (Array.isArray(value)) return [...value];
-  return Object.entries(value).flat();
+  return findDifference(actual, expected, "exact") === undefined;
 }

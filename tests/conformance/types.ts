@@ -1,15 +1,15 @@
-import type { Storage, StorageSupports } from "../../core/storage.ts";
+import type { Storage, StorageSupports } from "../../core/ports/storage.ts";
 
 /**
- * What the suites need of a test runner. `test` of `node:test`, `it` of `@std/testing/bdd`, Vitest's
- * and Jest's `test` all have this shape.
+ * What the suites need of a test runner. `test` of `node:test`, `it` of `@std/testing/bdd`,
+ * Vitest's and Jest's `test` all have this shape.
  */
 export interface TestFunction {
   /**
    * Registers one test.
    *
    * @param name The name, unique within one suite and one storage.
-   * @param run The test. It fails where it throws or rejects.
+   * @param run The test. It fails if it throws or rejects.
    */
   (name: string, run: () => Promise<void> | void): void;
 
@@ -24,17 +24,26 @@ export interface TestFunction {
 
 /** How a suite opens the storage under test. */
 export interface OpenStorageOptions {
-  /** Every commit is to be refused with `READ_ONLY`. Only where `supports.readOnly` is true. */
+  /**
+   * Refuses every commit with `READ_ONLY`. Only used if `supports.readOnly` is true.
+   *
+   * @default {false}
+   */
   readOnly?: boolean;
-  /** The size limit in bytes, a multiple of 1 MiB. Only where `supports.sizeLimit` is true. */
+  /**
+   * The size limit in bytes, a multiple of 1 MiB. Only used if `supports.sizeLimit` is true. No
+   * limit of the suite's by default.
+   *
+   * @default {undefined}
+   */
   limitBytes?: number;
 }
 
 /** A place for the data of one test, such as a temporary directory. */
 export interface StoragePlace {
   /**
-   * Opens the storage that stands in this place. A suite opens a place again only after it closed
-   * the storage that it had opened before: that is how it reopens.
+   * Opens the storage of this place. A suite opens a place again only after it has closed the
+   * storage that it had opened before: that is how it reopens one.
    *
    * @param options How to open it.
    * @returns The storage.
@@ -83,15 +92,17 @@ export interface StorageFactory {
   createPlace(): Promise<StoragePlace>;
 }
 
-/** What every suite takes. */
+/** The options of every suite. */
 export interface ConformanceOptions {
   /** The test runner. */
   test: TestFunction;
-  /** Where the storage under test comes from. */
+  /** Makes places for the storage under test. */
   factory: StorageFactory;
   /**
    * An integer that decides what the randomised cases do. A randomised case that fails names the
-   * seed that it ran with; pass it to repeat the run. Default: a different one each time.
+   * seed that it ran with; pass it to repeat the run. A different one each time by default.
+   *
+   * @default {undefined}
    */
   seed?: number;
 }

@@ -1,16 +1,16 @@
-import { PersistenceError } from "../../core/errors.ts";
+import { setImmediate } from "node:timers/promises";
+import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import type {
+  Keyspace,
   ScanRange,
-  Space,
   Storage,
-  StorageStats,
-  StorageSupports,
   StoredEntry,
   WriteGroup,
-} from "../../core/storage.ts";
+} from "../../core/ports/storage.ts";
+import { ForwardingStorage } from "../conformance/forwarding_storage.ts";
 import type { Random } from "../conformance/random.ts";
 
-/** How often, in a hundred calls, a {@linkcode ChaosStorage} does what. */
+/** How many of a hundred calls to a {@linkcode ChaosStorage} fail. */
 export interface ChaosRates {
   /** Commits that fail, without effect. */
   readonly failedCommits: number;
@@ -22,66 +22,50 @@ export interface ChaosRates {
  * A storage that answers late, and now and then not at all. Commits take effect in the order of the
  * calls, as the port demands.
  */
-export class ChaosStorage implements Storage {
-  readonly name = "chaos";
-  readonly supports: StorageSupports;
+export class ChaosStorage extends ForwardingStorage {
   /** Commits that failed. */
   failures = 0;
 
-  readonly #inner: Storage;
   readonly #random: Random;
   readonly #rates: ChaosRates;
   #lastCommit: Promise<unknown> = Promise.resolve();
 
   constructor(inner: Storage, random: Random, rates: ChaosRates) {
-    this.#inner = inner;
+    super(inner);
     this.#random = random;
     this.#rates = rates;
-    this.supports = inner.supports;
   }
 
-  async get(space: Space, key: Uint8Array): Promise<StoredEntry | undefined> {
+  override async get(keyspace: Keyspace, key: Uint8Array): Promise<StoredEntry | undefined> {
     await this.#read();
-    return await this.#inner.get(space, key);
+    return await super.get(keyspace, key);
   }
 
-  async scan(space: Space, range: ScanRange): Promise<StoredEntry[]> {
+  override async scan(keyspace: Keyspace, range: ScanRange): Promise<StoredEntry[]> {
     await this.#read();
-    return await this.#inner.scan(space, range);
+    return await super.scan(keyspace, range);
   }
 
-  commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
+  override commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
     const commit = this.#lastCommit.then(async () => {
       await this.#delay();
       if (this.#random.below(100) < this.#rates.failedCommits) {
         this.failures++;
         throw new PersistenceError("STORAGE_FAILED", "chaos");
       }
-      const applied = await this.#inner.commit(groups);
+      const applied = await super.commit(groups);
       await this.#delay();
       return applied;
     });
     this.#lastCommit = commit.catch(() => {
-      // Told to the caller.
+      // The caller gets it.
     });
     return commit;
   }
 
-  sync(): Promise<void> {
-    return this.#inner.sync();
-  }
-
-  async stats(): Promise<StorageStats> {
-    return await this.#inner.stats();
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await this.#lastCommit;
-    await this.#inner.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    await super.close();
   }
 
   async #read(): Promise<void> {
@@ -94,6 +78,6 @@ export class ChaosStorage implements Storage {
   /** A few microtasks, and now and then a turn of the event loop. */
   async #delay(): Promise<void> {
     for (let left = this.#random.below(6); left > 0; left--) await undefined;
-    if (this.#random.below(20) === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (this.#random.below(20) === 0) await setImmediate();
   }
 }

@@ -1,83 +1,73 @@
-import { PersistenceError } from "../../core/errors.ts";
+import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import type {
+  Keyspace,
   ScanRange,
-  Space,
   Storage,
   StorageStats,
-  StorageSupports,
   StoredEntry,
   WriteGroup,
-} from "../../core/storage.ts";
+} from "../../core/ports/storage.ts";
+import type { MaybePromise } from "../../core/util/promises.ts";
+import { ForwardingStorage } from "../conformance/forwarding_storage.ts";
 import { KeptOpenStorage } from "../conformance/observed_storage.ts";
 import type { Random } from "../conformance/random.ts";
 import { type ChaosRates, ChaosStorage } from "./chaos_storage.ts";
 
 /**
- * A storage for one life of a process: it is slow and fails now and then, and from the crash on it
- * gives no answer any more. What was being committed then may take effect or not.
+ * A storage for one life of a process: it is slow and fails now and then, and after the crash it no
+ * longer answers. What was being committed at the crash may take effect or not.
  */
-export class CrashingStorage implements Storage {
-  readonly name = "crashing";
-  readonly supports: StorageSupports;
+export class CrashingStorage extends ForwardingStorage {
   readonly #random: Random;
   readonly #rates: { failedCommits: number; failedReads: number };
-  readonly #inner: ChaosStorage;
   #crashed = false;
 
   /** @param disk What survives. It is not closed. */
   constructor(disk: Storage, random: Random, rates: ChaosRates) {
+    const changing = { ...rates };
+    super(new ChaosStorage(new KeptOpenStorage(disk), random, changing));
     this.#random = random;
-    this.#rates = { ...rates };
-    this.#inner = new ChaosStorage(new KeptOpenStorage(disk), random, this.#rates);
-    this.supports = disk.supports;
+    this.#rates = changing;
   }
 
   /** Ends this life. Resolves when what was being committed has taken effect, or has not. */
   async crash(): Promise<void> {
     this.#crashed = true;
     this.#rates.failedCommits = this.#random.below(2) * 100;
-    await this.#inner.close();
+    await this.close();
   }
 
-  async get(space: Space, key: Uint8Array): Promise<StoredEntry | undefined> {
-    return await this.#alive(() => this.#inner.get(space, key));
+  override async get(keyspace: Keyspace, key: Uint8Array): Promise<StoredEntry | undefined> {
+    return await this.#alive(() => super.get(keyspace, key));
   }
 
-  async scan(space: Space, range: ScanRange): Promise<StoredEntry[]> {
-    return await this.#alive(() => this.#inner.scan(space, range));
+  override async scan(keyspace: Keyspace, range: ScanRange): Promise<StoredEntry[]> {
+    return await this.#alive(() => super.scan(keyspace, range));
   }
 
-  async commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
-    return await this.#alive(() => this.#inner.commit(groups));
+  override async commit(groups: readonly WriteGroup[]): Promise<readonly boolean[]> {
+    return await this.#alive(() => super.commit(groups));
   }
 
-  async sync(): Promise<void> {
-    await this.#alive(() => this.#inner.sync());
+  override async sync(): Promise<void> {
+    await this.#alive(() => super.sync());
   }
 
-  async stats(): Promise<StorageStats> {
-    return await this.#alive(() => this.#inner.stats());
+  override async stats(): Promise<StorageStats> {
+    return await this.#alive(() => super.stats());
   }
 
-  close(): Promise<void> {
-    return this.#inner.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #alive<Answer>(call: () => Promise<Answer>): Promise<Answer> {
+  async #alive<Answer>(call: () => MaybePromise<Answer>): Promise<Answer> {
     this.#assertAlive();
     try {
       return await call();
     } finally {
-      // Whatever the answer was, nobody is there to hear it.
+      // After a crash no answer reaches the caller, whatever it was.
       this.#assertAlive();
     }
   }
 
-  /** With this code whoever is left behind gives up, instead of trying again. */
+  /** With this code callers that are left from before the crash give up, instead of trying again. */
   #assertAlive(): void {
     if (this.#crashed) throw new PersistenceError("CLOSED", "Cannot go on: the process is dead");
   }

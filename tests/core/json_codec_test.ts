@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { JsonCodec } from "../../core/json_codec.ts";
+import { JsonCodec } from "../../core/codec/json_codec.ts";
 import { assertSameValue } from "../conformance/same_value.ts";
 import { refusedValues } from "../conformance/values.ts";
 import { test } from "../harness.ts";
@@ -70,7 +70,7 @@ test("JsonCodec: what JSON would leave out or convert is refused by name", () =>
   for (const [value, message] of cases) assert.equal(refusalOf(codec, value).message, message);
 });
 
-test("JsonCodec: bytes that are no JSON in UTF-8 are an error", () => {
+test("JsonCodec: bytes that are not JSON in UTF-8 are an error", () => {
   const cases = ["", "{", "1 2", "nul", "\ufeff1"].map((text) => new TextEncoder().encode(text));
   for (const bytes of [...cases, Uint8Array.of(0x22, 0xff, 0x22)]) {
     assert.throws(() => codec.decode(bytes), Error, String(bytes));

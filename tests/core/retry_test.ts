@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PersistenceError, type PersistenceErrorCode } from "../../core/errors.ts";
-import { checkRetry, isTransient, retry, retryDelayMs, sleep } from "../../core/retry.ts";
+import {
+  PersistenceError,
+  type PersistenceErrorCode,
+} from "../../core/errors/persistence_error.ts";
+import { checkRetry, isTransient, retry, retryDelayMs } from "../../core/errors/retry.ts";
+import { sleep } from "../../core/util/promises.ts";
 import { test } from "../harness.ts";
 
 const QUICK = checkRetry({ initialDelayMs: 0, maxDelayMs: 0 }, "test");
@@ -32,12 +36,24 @@ test("retry: jitter takes up to half of each delay away", () => {
   ));
 });
 
-test("retry: only what left nothing behind, and may pass, is tried again", async () => {
+test("retry: the delay is a number for any factor and any number of retries", () => {
+  for (const initialDelayMs of [0, 1, 100]) {
+    for (const factor of [1, 2, Number.MAX_VALUE]) {
+      const policy = checkRetry({ initialDelayMs, factor, maxDelayMs: 7 }, "test");
+      for (const number of [1, 2, 1_100, Number.MAX_SAFE_INTEGER]) {
+        const delayMs = retryDelayMs(policy, number, 1);
+        assert.ok(delayMs >= 0 && delayMs <= 7, `${delayMs} after ${number}`);
+      }
+    }
+  }
+});
+
+test("retry: only failures that changed nothing and may pass are tried again", async () => {
   const transient: PersistenceErrorCode[] = ["STORAGE_FAILED", "BACKPRESSURE"];
   const others: PersistenceErrorCode[] = ["REOPEN_REQUIRED", "STORAGE_FULL", "CONFLICT", "CLOSED"];
   for (const code of [...transient, ...others]) {
     let attempts = 0;
-    const error = new PersistenceError(code, "Cannot: so wants the test");
+    const error = new PersistenceError(code, "Cannot: the test wants it");
     const fails = () => {
       attempts++;
       return Promise.reject(error);
@@ -52,14 +68,14 @@ test("retry: the first success counts", async () => {
   let left = 2;
   const sometimes = () =>
     left-- > 0
-      ? Promise.reject(new PersistenceError("STORAGE_FAILED", "Cannot: so wants the test"))
+      ? Promise.reject(new PersistenceError("STORAGE_FAILED", "Cannot: the test wants it"))
       : Promise.resolve("done");
   assert.equal(await retry(sometimes, QUICK), "done");
 });
 
-test("retry: a signal ends the waiting", async () => {
+test("retry: a signal ends the wait", async () => {
   const controller = new AbortController();
-  const error = new PersistenceError("STORAGE_FAILED", "Cannot: so wants the test");
+  const error = new PersistenceError("STORAGE_FAILED", "Cannot: the test wants it");
   const patient = checkRetry({ initialDelayMs: 2 ** 31 - 1, maxDelayMs: 2 ** 31 - 1 }, "test");
   const retried = retry(() => Promise.reject(error), patient, controller.signal);
   setTimeout(() => controller.abort(), 1);

@@ -6,15 +6,16 @@ import {
   MAX_SCHEMA_VERSION,
   tagLength,
   TagTable,
-} from "../../core/schema_tag.ts";
+} from "../../core/format/schema_tag.ts";
 import { test } from "../harness.ts";
+import { inputs } from "../repetitions.ts";
 
 const names = fc.string({ unit: "binary", minLength: 1, maxLength: 60 })
   .filter((name) => new TextEncoder().encode(name).length <= 255);
 const schemas = fc.tuple(names, fc.integer({ min: 1, max: MAX_SCHEMA_VERSION }))
   .map(([name, version]) => ({ name, version }));
 
-test("tags come back from payloads, whatever stands behind them", () => {
+test("tags come back from payloads, whatever follows them", () => {
   fc.assert(fc.property(schemas, fc.uint8Array(), (schema, rest) => {
     const tag = encodeTag(schema);
     const payload = Uint8Array.of(...rest, ...tag, ...rest);
@@ -50,7 +51,7 @@ test("bytes that do not begin with a tag are refused, and never read beyond thei
       try {
         length = tagLength(payload, 0, payload.length);
       } catch {
-        // Refused, as it should be where it is no tag: the other branch checks that it is one.
+        // Refused, as it should be if it is not a tag: the rest checks that it is one.
         return;
       }
       assert.ok(length <= payload.length);
@@ -58,10 +59,10 @@ test("bytes that do not begin with a tag are refused, and never read beyond thei
         const { name, version } = decodeTag(payload.subarray(0, length));
         assert.ok(name.length > 0 && version > 0 && version <= MAX_SCHEMA_VERSION);
       } catch (error) {
-        assert.ok(error instanceof Error, "a version or a name that is none");
+        assert.ok(error instanceof Error, "a bad version or name");
       }
     }),
-    { numRuns: 5_000 },
+    { numRuns: inputs.bytes },
   );
   const broken = [[], [1], [1, 0], [1, 2, 0x61], [0x80, 0x80, 0x80, 0x80, 0x80, 1, 1, 0x61]];
   for (const bytes of broken) {

@@ -1,35 +1,33 @@
-import { exhaustion } from "./exhaustion.ts";
+import { actorsFaults } from "./actors/actors.ts";
+import { longJournal } from "./at_scale/long_journal.ts";
+import { manyActors } from "./at_scale/many_actors.ts";
+import { creation } from "./creation/creation.ts";
+import { dataFile } from "./data_file/data_file.ts";
+import { tornFile } from "./data_file/torn_file.ts";
+import { exhaustion } from "./exhaustion/exhaustion.ts";
 import type { Fault } from "./fault.ts";
-import { fuzz } from "./fuzz.ts";
-import { fuzzBroken } from "./fuzz_broken.ts";
-import { kill } from "./kill.ts";
-import { killEarly } from "./kill_early.ts";
-import { opening } from "./opening.ts";
-import { powerLoss } from "./power_loss.ts";
-import { powerLossEarly } from "./power_loss_early.ts";
-import { powerLossRelaxed } from "./power_loss_relaxed.ts";
-import { powerLossRelaxedLoss } from "./power_loss_relaxed_loss.ts";
-import { powerLossUnsynced } from "./power_loss_unsynced.ts";
-import { rottenBytes } from "./rotten_bytes.ts";
-import { rottenBytesUnchecked } from "./rotten_bytes_unchecked.ts";
-import { simulation } from "./simulation.ts";
-import { simulationBroken } from "./simulation_broken.ts";
+import { fuzzFaults } from "./fuzz/fuzz.ts";
+import { killFaults } from "./kill/kill.ts";
+import { openingFaults } from "./opening/opening.ts";
+import { powerLossFaults } from "./power_loss/power_loss.ts";
+import { randomCalls } from "./random_calls/random_calls.ts";
+import { rottenBytesFaults } from "./rotten_bytes/rotten_bytes.ts";
+import { simulationFaults } from "./simulation/simulation.ts";
 
 /** All faults, in the order of the table. */
 export const faults: readonly Fault[] = [
-  powerLoss,
-  powerLossUnsynced,
-  powerLossEarly,
-  powerLossRelaxed,
-  powerLossRelaxedLoss,
-  kill,
-  killEarly,
-  opening,
-  simulation,
-  simulationBroken,
+  ...powerLossFaults,
+  ...killFaults,
+  ...openingFaults,
+  creation,
+  ...simulationFaults,
+  randomCalls,
+  ...actorsFaults,
+  manyActors,
+  longJournal,
   exhaustion,
-  rottenBytes,
-  rottenBytesUnchecked,
-  fuzz,
-  fuzzBroken,
+  ...rottenBytesFaults,
+  dataFile,
+  tornFile,
+  ...fuzzFaults,
 ];

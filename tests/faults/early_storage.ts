@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { WriteGroup } from "../../core/storage.ts";
+import type { WriteGroup } from "../../core/ports/storage.ts";
 import { ObservedStorage } from "../conformance/observed_storage.ts";
 
 /** Acknowledges what has not been flushed: a mistake that the rig must notice. */

@@ -1,13 +1,3 @@
-/** How many trials a fault carries out. */
-export interface FaultCounts {
-  /** Within `npm test`. */
-  readonly test: number;
-  /** With `npm run faults -- --quick`. */
-  readonly quick: number;
-  /** With `npm run faults`. */
-  readonly full: number;
-}
-
 /** What a fault is to do. */
 export interface FaultOptions {
   /** Everything random comes from it. */
@@ -30,13 +20,15 @@ export interface FaultResult {
 
 /** A way to break the promise, and the check that it holds all the same. */
 export interface Fault {
-  /** What selects it on the command line, such as `"power-loss"`. */
+  /**
+   * What selects it on the command line, such as `"power-loss"`, and how many trials there are in
+   * `tests/repetitions.ts`.
+   */
   readonly name: string;
   /** What it tries: a row of the table. */
   readonly title: string;
   /** What a trial is: `"images"`, `"rounds"`, `"seeds"`, `"inputs"`. */
   readonly unit: string;
-  readonly counts: FaultCounts;
   /**
    * It breaks the promise on purpose, which shows that the rig can fail: it is an error if nothing
    * fails.

@@ -5,12 +5,27 @@
  * @module
  */
 
-import { PersistenceError } from "../../core/errors.ts";
-import type { MessageJournal } from "../../core/journal.ts";
-import type { PersistenceProvider } from "../../core/provider.ts";
+import { PersistenceError } from "../../core/errors/persistence_error.ts";
+import type { MessageJournal } from "../../core/ports/journal.ts";
+import type { Storage } from "../../core/ports/storage.ts";
+import { PersistenceProvider } from "../../core/provider.ts";
 import { type Random, randomFrom } from "../conformance/random.ts";
 import type { LedgerRecord } from "./ledger.ts";
 import { messageOf, stateOf } from "./ledger_content.ts";
+import { PacedProvider } from "./paced_provider.ts";
+
+/**
+ * Opens a provider for a load. In half of all runs the log is collected all the time, in many pieces,
+ * so what goes wrong meets collections, and also what comes between two pieces.
+ *
+ * @param storage The storage.
+ * @param seed Decides that.
+ * @returns The provider.
+ */
+export function openForLoad(storage: Storage, seed: number): Promise<PersistenceProvider> {
+  if (seed % 2 !== 0) return PersistenceProvider.openOn(storage);
+  return PacedProvider.open(storage, { takeoverMs: 20, minPieceBytes: 1 }, { maxHotBytes: 10_000 });
+}
 
 /** What is done how often, relative to the rest. */
 export interface LoadMix {

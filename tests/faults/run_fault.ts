@@ -5,18 +5,19 @@
  * @module
  */
 
-import { readJob, report } from "../lmdb/support_job.ts";
+import { readJob, report } from "../processes/job.ts";
+import { type FaultCounts, faultCountsOf } from "../repetitions.ts";
 import { faults } from "./all.ts";
-import type { FaultCounts, FaultResult } from "./fault.ts";
+import type { FaultResult } from "./fault.ts";
 
-/** What the script takes: nothing where it shall report which faults there are. */
+/** What the script takes: nothing if it shall report which faults there are. */
 export interface FaultJob {
   readonly name?: string;
   readonly seed?: number;
   readonly count?: number;
 }
 
-/** What the script reports of each fault where it is not told to carry one out. */
+/** What the script reports of each fault if it is not told to carry one out. */
 export interface FaultDescription {
   readonly name: string;
   readonly title: string;
@@ -36,7 +37,8 @@ const PROGRESS_MS = 200;
 
 const { name, seed = 0, count = 0 } = readJob<FaultJob>();
 if (name === undefined) {
-  for (const { name, title, unit, counts, expectsFailures = false } of faults) {
+  for (const { name, title, unit, expectsFailures = false } of faults) {
+    const counts = faultCountsOf(name);
     report({ name, title, unit, counts, expectsFailures } satisfies FaultDescription);
   }
 } else {

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { root } from "../lmdb/support_runtimes.ts";
+import { root } from "../processes/runtimes.ts";
 
 const SOURCES = join(root, "tests", "faults");
 const COMPILERS = ["cc", "gcc", "clang"];
@@ -12,7 +12,7 @@ const COMPILERS = ["cc", "gcc", "clang"];
 const FLUSH_US = 300;
 
 /** What can be preloaded into a process. */
-export type Shim = "power_loss_shim" | "opening_shim";
+export type Shim = "power_loss" | "opening" | "creation";
 
 /**
  * Compiles a shim.
@@ -22,7 +22,7 @@ export type Shim = "power_loss_shim" | "opening_shim";
  * @throws {Error} Where there is no C compiler that can.
  */
 export function compileShim(name: Shim, file: string): void {
-  const source = join(SOURCES, `${name}.c`);
+  const source = join(SOURCES, name, "shim.c");
   const errors: string[] = [];
   for (const compiler of COMPILERS) {
     const args = ["-shared", "-fPIC", "-O2", "-o", file, source, "-ldl", "-lpthread"];

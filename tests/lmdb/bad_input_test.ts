@@ -3,21 +3,21 @@ import { chmod, lstat, mkdir, readdir, rmdir, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LmdbPersistenceProvider, type LmdbProviderOptions } from "../../adapters/lmdb/mod.ts";
-import type { PersistenceErrorCode } from "../../core/errors.ts";
+import type { PersistenceErrorCode } from "../../core/errors/persistence_error.ts";
 import { assertFails } from "../conformance/fixture.ts";
 import { test } from "../harness.ts";
-import { Child } from "./support_child.ts";
-import { withDirectory } from "./support_directory.ts";
-import type { Attempt } from "./support_opener.ts";
+import { Child } from "../processes/child.ts";
 import {
   obeyingFileModes,
   type Restriction,
   withReadOnlyFileSystem,
-} from "./support_restrictions.ts";
+} from "../processes/restrictions.ts";
+import { withDirectory } from "../temporary_directory.ts";
+import type { Attempt } from "./children/opener.ts";
 
 interface BadPlace {
   readonly name: string;
-  /** Makes the place in a directory, and says which path is to be opened. */
+  /** Makes the place in a directory, and returns the path to open. */
   prepare(directory: string): Promise<string>;
 }
 
@@ -101,14 +101,14 @@ test("bad input: what failed to open can be opened once the cause is gone", () =
     assert.equal(await provider.isHealthy(), true);
   }));
 
-/** What happens to a process for which the modes of files count. */
+/** What happens to a process that must obey the modes of files. */
 interface RefusedPlace {
   readonly name: string;
   /** Takes rights away from a directory with a database in "data" and a directory "empty". */
   prepare(directory: string): Promise<void>;
   readonly path?: string;
   readonly options?: Partial<LmdbProviderOptions>;
-  /** A code, or what reading and writing does. */
+  /** The code of the error, or what reading and writing returns. */
   readonly outcome: PersistenceErrorCode | "read old, wrote 1" | "read old, wrote READ_ONLY";
 }
 
@@ -143,7 +143,7 @@ const REFUSED_PLACES: readonly RefusedPlace[] = [
   {
     name: "a data file that may not be read, unverified",
     prepare: (directory) => chmod(join(directory, "data", "data.mdb"), 0),
-    options: { verifyOnOpen: false },
+    options: { verifyOnOpen: "none" },
     outcome: "PERMISSION_DENIED",
   },
   {
@@ -189,7 +189,7 @@ testWith(
         await place.prepare(directory);
         places.push({ ...place, directory, opened, before });
       }
-      // One child for all: to start one takes longer than all that it does.
+      // One child for all attempts: starting one takes longer than all that it does.
       const attempts = places.map(({ opened, options }) => ({ path: opened, ...options }));
       const results = await openIn(obeyingFileModes, attempts);
       for (const { directory } of places) await giveAllRights(directory);
@@ -228,7 +228,7 @@ testWith(
     }),
 );
 
-/** Registers a test, or says why it cannot be run on this machine. */
+/** Registers a test, or a skipped one that says why it cannot run on this machine. */
 function testWith({ unavailable }: Restriction, name: string, run: () => Promise<void>): void {
   if (unavailable === undefined) test(name, run);
   else test.skip(`${name} (cannot be arranged here: ${unavailable})`, run);
@@ -250,13 +250,13 @@ async function openIn(
   restriction: Restriction,
   attempts: readonly LmdbProviderOptions[],
 ): Promise<Attempt[]> {
-  await using child = new Child("support_opener", { attempts }, restriction);
+  await using child = new Child("lmdb/children/opener", { attempts }, restriction);
   const results: Attempt[] = [];
   while (results.length < attempts.length) results.push(await child.report<Attempt>());
   return results;
 }
 
-/** The paths and sizes of all that stands in a directory. `readdir` of Bun follows links. */
+/** The paths and sizes of everything in a directory. `readdir` of Bun follows links. */
 async function contentOf(directory: string): Promise<string[]> {
   const content = [];
   for (const name of (await readdir(directory)).sort()) {

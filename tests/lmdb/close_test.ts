@@ -5,11 +5,11 @@ import {
   LmdbStorage,
 } from "../../adapters/lmdb/mod.ts";
 import { assertFails, outcomesOf, range } from "../conformance/fixture.ts";
-import { commit, EVERYTHING, put } from "../conformance/storage_fixture.ts";
+import { commit, EVERYTHING, put } from "../conformance/storage/fixture.ts";
 import { test } from "../harness.ts";
-import { Child } from "./support_child.ts";
-import { withDirectory } from "./support_directory.ts";
-import type { ExitJob } from "./support_exit.ts";
+import { Child } from "../processes/child.ts";
+import { withDirectory } from "../temporary_directory.ts";
+import type { ExitJob } from "./children/exiting_writer.ts";
 
 const KEY = Uint8Array.of(1);
 
@@ -53,7 +53,7 @@ test("close: a storage answers every later call with CLOSED", () =>
     await storage.close();
   }));
 
-test("close: a storage whose environment somebody closed answers with CLOSED", () =>
+test("close: a storage whose environment was closed answers with CLOSED", () =>
   withDirectory(async (path) => {
     const environment = await LmdbEnvironmentManager.open({ path });
     const storage = new LmdbStorage(environment);
@@ -65,7 +65,7 @@ test("close: a storage whose environment somebody closed answers with CLOSED", (
     await storage.close();
   }));
 
-test("close: what was called before is acknowledged and there", () =>
+test("close: calls that were made before are acknowledged, and their data is there", () =>
   withDirectory(async (path) => {
     const provider = await LmdbPersistenceProvider.open({ path });
     const journal = provider.createMessageJournal<number>();
@@ -91,7 +91,7 @@ test("close: what was called before is acknowledged and there", () =>
     assert.equal(latest?.state, 7);
   }));
 
-test("close: a storage closes behind the commits that were called", () =>
+test("close: a storage closes after the commits that were called", () =>
   withDirectory(async (path) => {
     const storage = new LmdbStorage(await LmdbEnvironmentManager.open({ path }));
     const commits = range(1, 20).map((key) =>
@@ -104,7 +104,7 @@ test("close: a storage closes behind the commits that were called", () =>
     assert.equal(reopened.scan("entries", EVERYTHING).length, 20);
   }));
 
-test("close: one of two providers on an environment, the other goes on", () =>
+test("close: when one of two providers on an environment has closed, the other goes on", () =>
   withDirectory(async (path) => {
     const first = await LmdbPersistenceProvider.open({ path });
     const second = await LmdbPersistenceProvider.open({ path });
@@ -128,11 +128,11 @@ const ENDS: readonly ExitJob["how"][] = [
   "end",
   "idle",
 ];
-test("close: a process may end without it, with writes in flight, in any way", () =>
+test("close: a process may end without it in any way, with writes in flight", () =>
   withDirectory(async (directory) => {
     const ends = await Promise.all(ENDS.map(async (how) => {
       const path = `${directory}/${how}`;
-      await using child = new Child("support_exit", { path, how });
+      await using child = new Child("lmdb/children/exiting_writer", { path, how });
       let acknowledged = -1;
       for (let number; (number = await child.next()) !== undefined;) {
         acknowledged = Math.max(acknowledged, Number(number));
@@ -149,7 +149,7 @@ test("close: a process may end without it, with writes in flight, in any way", (
         const last = entries[entries.length - 1]?.sequenceNumber ?? -1;
         assert.ok(last >= acknowledged, `${how}: ${last} instead of ${acknowledged}`);
         for (const { sequenceNumber, message } of entries) {
-          // Every batch but the first holds 20 messages; "exit after some" appends one behind them.
+          // Every batch but the first holds 20 messages; "exit after some" appends one more.
           const expected = sequenceNumber === 401 ? 0 : (sequenceNumber + 19) % 20;
           assert.equal(message, sequenceNumber === 0 ? 0 : expected, `${how}: ${sequenceNumber}`);
         }

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
 import { assertFails, outcomesOf } from "../conformance/fixture.ts";
 import { test } from "../harness.ts";
-import { Child } from "./support_child.ts";
-import { withDirectory } from "./support_directory.ts";
+import { Child } from "../processes/child.ts";
+import { withDirectory } from "../temporary_directory.ts";
 
 const FOREVER_MS = 50_000;
 
-test("commit time-out: all that was acknowledged is there, and nothing hangs or crashes", async () => {
-  // At once, because each of them waits for most of its time.
+test("commit time-out: everything acknowledged is there, and nothing hangs or crashes", async () => {
+  // In parallel, because each of them mostly waits.
   const results = await Promise.allSettled([
     withDirectory((path) => timeOutThenReopen(path, "the holder is killed")),
     withDirectory((path) => timeOutThenReopen(path, "the holder lets go")),
@@ -89,7 +89,7 @@ async function acknowledgeOne(path: string): Promise<void> {
 }
 
 async function holdLock(path: string, holdMs: number): Promise<Child> {
-  const holder = new Child("support_lock_holder", { path, holdMs });
+  const holder = new Child("lmdb/children/lock_holder", { path, holdMs });
   assert.equal(await holder.report(), "holding");
   return holder;
 }

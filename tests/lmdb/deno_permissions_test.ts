@@ -5,25 +5,29 @@ import { join } from "node:path";
 import process from "node:process";
 import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
 import { test } from "../harness.ts";
-import { Child } from "./support_child.ts";
-import { withDirectory } from "./support_directory.ts";
-import type { PermissionReport } from "./support_permissions.ts";
-import { currentRuntime, root } from "./support_runtimes.ts";
+import { Child } from "../processes/child.ts";
+import { currentRuntime, root } from "../processes/runtimes.ts";
+import { withDirectory } from "../temporary_directory.ts";
+import type { PermissionReport } from "./children/permission_opener.ts";
 
 const LIBC_FILE = "/usr/bin/ldd";
 const AT_ONCE = 4;
 const READ_LIBC = process.platform === "linux" ? `,${LIBC_FILE}` : "";
 
-/** What Deno is run with. PARENT and DATA stand for the directory and that of the database. */
+/** What Deno is run with. DATA stands for the directory of the database, PARENT for its parent. */
 interface PermissionCase {
   readonly name: string;
-  /** What of the database is there beforehand. */
+  /** What exists of the database beforehand. */
   readonly there: "nothing" | "its directory" | "all of it" | "a file";
   readonly permissions: readonly string[];
   readonly readOnly?: boolean;
+  /** Whether it is run in a directory below the one that has `node_modules`. */
+  readonly isMember?: boolean;
   /** The directory of the database, below PARENT. Default: `data`. */
   readonly data?: string;
-  /** The flags that the error must ask for, or `undefined` where it works, or has another reason. */
+  /**
+   * The flags that the error must name; `undefined` if opening works, or fails for another reason.
+   */
   readonly missing?: string;
 }
 
@@ -34,15 +38,15 @@ const ffi = "--allow-ffi=node_modules";
 const env = "--allow-env";
 
 const CASES: readonly PermissionCase[] = [
-  { name: "the least set", there: "its directory", permissions: [read, write, env, ffi] },
-  { name: "the least set, again", there: "all of it", permissions: [read, write, env, ffi] },
+  { name: "the smallest set", there: "its directory", permissions: [read, write, env, ffi] },
+  { name: "the smallest set, again", there: "all of it", permissions: [read, write, env, ffi] },
   {
-    name: "the least set for a new directory",
+    name: "the smallest set for a new directory",
     there: "nothing",
     permissions: [readParent, write, env, ffi],
   },
   {
-    name: "the least set to read only",
+    name: "the smallest set to read only",
     there: "all of it",
     permissions: [read, write, env, ffi],
     readOnly: true,
@@ -63,19 +67,39 @@ const CASES: readonly PermissionCase[] = [
     there: "its directory",
     // Without any, a Deno that is started by another one is given all.
     permissions: ["--allow-run=nothing"],
-    missing: `${read} ${write} ${env} ${ffi}`,
+    missing: `${readParent} ${write} ${env} ${ffi}`,
+  },
+  {
+    name: "none, in a new project",
+    there: "nothing",
+    permissions: ["--allow-run=nothing"],
+    missing: `${readParent} ${write} ${env} ${ffi}`,
+  },
+  {
+    name: "none, in a member of a workspace",
+    there: "nothing",
+    permissions: ["--allow-run=nothing"],
+    isMember: true,
+    missing: `${readParent} ${write} ${env} ${ffi}`,
+  },
+  {
+    name: "without ffi, in a member of a workspace",
+    there: "all of it",
+    permissions: [read, write, env],
+    isMember: true,
+    missing: ffi,
   },
   {
     name: "without read",
     there: "its directory",
     permissions: [write, env, ffi],
-    missing: read,
+    missing: readParent,
   },
   {
     name: "without read, with sys",
     there: "its directory",
     permissions: [write, env, ffi, "--allow-sys"],
-    missing: "--allow-read=DATA,node_modules",
+    missing: "--allow-read=DATA,PARENT,node_modules",
   },
   {
     name: "without reading the C library's file",
@@ -132,14 +156,14 @@ const CASES: readonly PermissionCase[] = [
   },
 ];
 
-// This is about Deno only, and the least set holds where the C library is found by its file.
+// On Deno only. The smallest set is that of systems that find the C library by its file.
 if (currentRuntime.name === "deno") {
-  const name = "Deno permissions: they suffice, or those that are missing are named";
+  const name = "Deno permissions: they suffice, or the error names those that are missing";
   if (process.platform !== "linux" || existsSync(LIBC_FILE)) test(name, tryAll);
   else test.skip(`${name} (there is no ${LIBC_FILE} here)`, tryAll);
 }
 
-/** Some at a time: most of it is the start of processes. */
+/** A few at a time: most of the time is spent on starting processes. */
 async function tryAll(): Promise<void> {
   const failures: unknown[] = [];
   for (let done = 0; done < CASES.length; done += AT_ONCE) {
@@ -157,29 +181,47 @@ async function tryAll(): Promise<void> {
 }
 
 function tryPermissions(
-  { there, permissions, readOnly = false, data = "data", missing }: PermissionCase,
+  { there, permissions, readOnly = false, isMember = false, data = "data", missing }:
+    PermissionCase,
 ): Promise<void> {
   return withDirectory(async (parent) => {
     const path = join(parent, data);
     if (there === "a file") await writeFile(path, "text");
     else if (there !== "nothing") await mkdir(path);
     if (there === "all of it") await makeDatabase(path);
-    const inPlace = (flag: string) => flag.replaceAll("DATA", path).replaceAll("PARENT", parent);
-    await using child = new Child("support_permissions", { path, readOnly }, {
-      permissions: permissions.map(inPlace),
-      directory: root,
-    });
-    const { outcome, message } = await child.report<PermissionReport>();
+    const inPlace = (flag: string) => {
+      const flagOfPaths = flag.replaceAll("DATA", path).replaceAll("PARENT", parent);
+      if (!isMember) return flagOfPaths;
+      return flagOfPaths.replaceAll("node_modules", join(root, "node_modules"));
+    };
+    const open = async (permissions: readonly string[]) => {
+      await using child = new Child("lmdb/children/permission_opener", { path, readOnly }, {
+        permissions,
+        directory: isMember ? join(root, "tests") : root,
+      });
+      return await child.report<PermissionReport>();
+    };
+
+    const given = permissions.map(inPlace);
+    const { outcome, message } = await open(given);
     if (missing === undefined) {
       assert.equal(outcome, there === "a file" ? "OPEN_FAILED" : "works", message);
       return;
     }
+    const named = inPlace(missing);
     assert.equal(outcome, "PERMISSION_DENIED", message);
     assert.equal(
       message,
-      `Cannot open LMDB environment at "${path}": Deno must be run with ${inPlace(missing)}`,
+      `Cannot open LMDB environment at "${path}": Deno must be run with ${named}`,
     );
     if (there === "nothing") assert.deepEqual(await readdir(parent), []);
+
+    // What the error names suffices.
+    const nameOf = (flag: string) => flag.split("=")[0];
+    const added = named.split(" ");
+    const kept = given.filter((flag) => !added.some((other) => nameOf(other) === nameOf(flag)));
+    const again = await open([...kept, ...added]);
+    assert.equal(again.outcome, "works", again.message);
   });
 }
 

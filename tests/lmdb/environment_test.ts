@@ -7,10 +7,10 @@ import {
   type LmdbEnvironmentOptions,
   LmdbPersistenceProvider,
 } from "../../adapters/lmdb/mod.ts";
-import { JsonCodec } from "../../core/json_codec.ts";
+import { JsonCodec } from "../../core/codec/json_codec.ts";
 import { assertFails } from "../conformance/fixture.ts";
 import { test } from "../harness.ts";
-import { withDirectory } from "./support_directory.ts";
+import { withDirectory } from "../temporary_directory.ts";
 
 const MIB = 2 ** 20;
 
@@ -24,7 +24,7 @@ test("environment: defaults", () =>
       maxReaders: 126,
       readOnly: false,
       durability: "full",
-      verifyOnOpen: true,
+      verifyOnOpen: "bounded",
       commitTimeoutMs: 30_000,
     });
     assert.equal(environment.mapSize, 10 * 2 ** 30);
@@ -32,7 +32,7 @@ test("environment: defaults", () =>
     assert.equal(environment.durability, "full");
   }));
 
-test("environment: a path opened twice shares one, counted", () =>
+test("environment: a path opened twice is one environment, with two references", () =>
   withDirectory(async (path) => {
     const first = await LmdbEnvironmentManager.open({ path });
     const second = await LmdbEnvironmentManager.open({ path });
@@ -85,7 +85,7 @@ test("environment: opened many times at once, it is opened once", () =>
     assert.equal(opened[0].shared.references, 0);
   }));
 
-test("environment: opened while the last one is closing, it is opened anew", () =>
+test("environment: opened while its last user is closing it, it is opened anew", () =>
   withDirectory(async (path) => {
     for (let round = 0; round < 5; round++) {
       const provider = await LmdbPersistenceProvider.open({ path });
@@ -118,7 +118,7 @@ test("environment: opens and closes of one path in any interleaving", () =>
     for (const environment of environments) await environment.close();
   }));
 
-test("environment: closed in any order, those that are open work", () =>
+test("environment: closed in any order, those that are still open work", () =>
   withDirectory(async (path) => {
     for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
       const providers = [];
@@ -168,7 +168,7 @@ const others: Partial<LmdbEnvironmentOptions>[] = [
 ];
 for (const other of others) {
   const [name = "", value] = Object.entries(other)[0] ?? [];
-  test(`environment: open with another ${name} (${value}), it is refused`, () =>
+  test(`environment: opened again with another ${name} (${value}), it is refused`, () =>
     withDirectory(async (path) => {
       const first = await LmdbEnvironmentManager.open({ path });
       const error = await assertFails(
@@ -179,16 +179,16 @@ for (const other of others) {
       assert.ok(error.message.includes(path), error.message);
       assert.equal(first.shared.references, 1);
       await first.close();
-      // The refused one was not counted, so this opens it anew.
+      // The refused one is not a user, so this opens the path anew.
       await using second = await LmdbEnvironmentManager.open({ path, ...other });
       assert.notEqual(second.shared, first.shared);
     }));
 }
 
-test("environment: whether it is verified need not be agreed on", () =>
+test("environment: its users need not agree on verifyOnOpen", () =>
   withDirectory(async (path) => {
     await using first = await LmdbEnvironmentManager.open({ path });
-    await using second = await LmdbEnvironmentManager.open({ path, verifyOnOpen: false });
+    await using second = await LmdbEnvironmentManager.open({ path, verifyOnOpen: "none" });
     assert.equal(second.shared, first.shared);
   }));
 
@@ -204,7 +204,7 @@ test("environment: more address space than there is cannot be reserved", () =>
     await using _third = await open("3");
   }));
 
-test("environment: a provider that fails to open gives it up", () =>
+test("environment: a provider that fails to open closes it", () =>
   withDirectory(async (path) => {
     await (await LmdbPersistenceProvider.open({ path })).close();
     await assertFails(
@@ -222,7 +222,7 @@ test("environment: directories are created for their owner only", () =>
     for (const name of created) assert.equal(await modeOf(join(directory, name)), 0o700, name);
   }));
 
-test("environment: the mode of a directory that exists stays", () =>
+test("environment: the mode of an existing directory is kept", () =>
   withDirectory(async (directory) => {
     const path = join(directory, "shared");
     await mkdir(path);
@@ -231,7 +231,7 @@ test("environment: the mode of a directory that exists stays", () =>
     assert.equal(await modeOf(path), 0o755);
   }));
 
-test("environment: read-only, what is there can be read and nothing written", () =>
+test("environment: read-only, stored data can be read and nothing can be written", () =>
   withDirectory(async (path) => {
     {
       await using provider = await LmdbPersistenceProvider.open({ path });
@@ -255,7 +255,7 @@ test("environment: read-only, what is there can be read and nothing written", ()
     assert.deepEqual(await contentOf(path), before);
   }));
 
-test("environment: read-only, a database that is only just being created is not there yet", () =>
+test("environment: read-only, a database that is still being created is refused", () =>
   withDirectory(async (path) => {
     const { open } = await import("lmdb");
     await open({ path, noSubdir: false, overlappingSync: false }).close();
@@ -268,7 +268,7 @@ test("environment: read-only, a database that is only just being created is not 
   }));
 
 for (const name of ["missing", "empty"]) {
-  test(`environment: read-only, a directory that is ${name} stays so`, () =>
+  test(`environment: read-only, a directory that is ${name} is left so`, () =>
     withDirectory(async (directory) => {
       const path = join(directory, "data");
       if (name === "empty") await mkdir(path);
@@ -303,14 +303,14 @@ for (const durability of ["full", "relaxed", "none"] as const) {
 test("environment: it works without verification", () =>
   withDirectory(async (path) => {
     for (let round = 0; round < 2; round++) {
-      await using provider = await LmdbPersistenceProvider.open({ path, verifyOnOpen: false });
+      await using provider = await LmdbPersistenceProvider.open({ path, verifyOnOpen: "none" });
       assert.equal(await provider.createMessageJournal().append("a", round), round);
     }
   }));
 
 async function isWorking(environment: LmdbEnvironmentManager): Promise<boolean> {
   const key = Uint8Array.of(1);
-  const put = { type: "put", space: "meta", key, value: key, version: 7 } as const;
+  const put = { type: "put", keyspace: "meta", key, value: key, version: 7 } as const;
   const [applied] = await environment.shared.commit([{ conditions: [], changes: [put] }]);
   return applied === true && environment.shared.get("meta", key)?.version === 7;
 }
@@ -319,7 +319,7 @@ async function modeOf(path: string): Promise<number> {
   return (await stat(path)).mode & 0o777;
 }
 
-/** The names and sizes of the files. Reading changes lock.mdb: readers stand in it. */
+/** The names and sizes of the files. Reading changes lock.mdb: readers register in it. */
 async function contentOf(path: string): Promise<[string, number, number][]> {
   const names = (await readdir(path)).filter((name) => name !== "lock.mdb").sort();
   return await Promise.all(names.map(async (name): Promise<[string, number, number]> => {

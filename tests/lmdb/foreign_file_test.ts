@@ -3,20 +3,20 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
-import type { PersistenceErrorCode } from "../../core/errors.ts";
+import type { PersistenceErrorCode } from "../../core/errors/persistence_error.ts";
 import { assertFails } from "../conformance/fixture.ts";
 import { randomFrom } from "../conformance/random.ts";
 import { test } from "../harness.ts";
-import { withDirectory } from "./support_directory.ts";
+import { withDirectory } from "../temporary_directory.ts";
 
-interface Stranger {
+interface ForeignFile {
   readonly name: string;
   /** Puts the file "data.mdb" into a directory. */
   make(path: string): Promise<unknown>;
   readonly code: PersistenceErrorCode;
 }
 
-const STRANGERS: readonly Stranger[] = [
+const FOREIGN_FILES: readonly ForeignFile[] = [
   { name: "a text", make: writing(() => "once upon a time ".repeat(1_000)), code: "CORRUPT" },
   { name: "a short text", make: writing(() => "x"), code: "CORRUPT" },
   { name: "zeros", make: writing(() => new Uint8Array(100_000)), code: "CORRUPT" },
@@ -29,7 +29,7 @@ const STRANGERS: readonly Stranger[] = [
     code: "UNSUPPORTED_FORMAT",
   },
 ];
-for (const { name, make, code } of STRANGERS) {
+for (const { name, make, code } of FOREIGN_FILES) {
   test(`foreign file: ${name} is refused and left as it is`, () =>
     withDirectory(async (path) => {
       await make(path);
@@ -45,14 +45,6 @@ for (const { name, make, code } of STRANGERS) {
     }));
 }
 
-test("foreign file: an empty file is what a crash at its creation leaves: a new database", () =>
-  withDirectory(async (path) => {
-    await writeFile(join(path, "data.mdb"), "");
-    await assertFails(() => LmdbPersistenceProvider.open({ path, readOnly: true }), "OPEN_FAILED");
-    await using provider = await LmdbPersistenceProvider.open({ path });
-    assert.equal(await provider.createMessageJournal().append("a", 1), 0);
-  }));
-
 test("foreign file: databases of another program beside ours are left alone", () =>
   withDirectory(async (path) => {
     await (await LmdbPersistenceProvider.open({ path })).close();
@@ -66,7 +58,7 @@ test("foreign file: databases of another program beside ours are left alone", ()
     await root.close();
   }));
 
-function writing(content: () => string | Uint8Array): Stranger["make"] {
+function writing(content: () => string | Uint8Array): ForeignFile["make"] {
   return (path) => writeFile(join(path, "data.mdb"), content());
 }
 

@@ -3,10 +3,10 @@ import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
 import type { PersistenceProvider } from "../../core/provider.ts";
 import { assertFails, range } from "../conformance/fixture.ts";
 import { test } from "../harness.ts";
-import { Child } from "./support_child.ts";
-import { withDirectory } from "./support_directory.ts";
-import { bun, currentRuntime, deno, type Runtime } from "./support_runtimes.ts";
-import type { WriterJob, Written, WrittenMessage } from "./support_writer.ts";
+import { Child } from "../processes/child.ts";
+import { bun, currentRuntime, deno, type Runtime } from "../processes/runtimes.ts";
+import { withDirectory } from "../temporary_directory.ts";
+import type { WriterJob, Written, WrittenMessage } from "./children/writer.ts";
 
 const MESSAGES = 200;
 const COMMON_ACTOR = ["common"];
@@ -44,7 +44,7 @@ test("processes: those that state the expected number conflict and lose nothing"
     });
     await assertWritten(path, written, () => COMMON_ACTOR);
     const conflicts = written.reduce((sum, writer) => sum + writer.conflicts, 0);
-    assert.ok(conflicts > 0, "they have not met");
+    assert.ok(conflicts > 0, "there were no conflicts");
   }));
 
 test("processes: an expected number that another process has taken is a conflict", () =>
@@ -74,7 +74,7 @@ test("processes: a reader sees what others have acknowledged, without opening an
       await using provider = await LmdbPersistenceProvider.open({ path, readOnly });
       const journal = provider.createMessageJournal<WrittenMessage>();
       const before = await journal.getHighestSequenceNumber("common");
-      await using child = start({ path, writer: "child", telling: true });
+      await using child = start({ path, writer: "child", reportsEach: true });
       await child.report();
       child.go();
       for (let seen = 0; seen < MESSAGES; seen++) {
@@ -108,8 +108,8 @@ test("processes: all create the database at once", () =>
 
 test("processes: one that is killed in the middle blocks nobody", () =>
   withDirectory(async (path) => {
-    await using killed = start({ path, writer: "killed", count: 1_000_000, telling: true });
-    await using other = start({ path, writer: "other", count: 1_000_000, telling: true });
+    await using killed = start({ path, writer: "killed", count: 1_000_000, reportsEach: true });
+    await using other = start({ path, writer: "other", count: 1_000_000, reportsEach: true });
     await using provider = await LmdbPersistenceProvider.open({ path });
     const journal = provider.createMessageJournal<WrittenMessage>();
     for (const child of [killed, other]) assert.equal(await child.report(), "ready");
@@ -117,7 +117,7 @@ test("processes: one that is killed in the middle blocks nobody", () =>
     for (const child of [killed, other]) await child.report();
     await killed.kill();
 
-    // What it had reported before is not counted.
+    // Only what the other one reports after the kill counts.
     const highest = await journal.getHighestSequenceNumber("common");
     for (let number = -1; number < highest + 100;) {
       number = (await other.report<{ number: number }>()).number;
@@ -132,7 +132,7 @@ test("processes: one that is killed in the middle blocks nobody", () =>
     }
   }));
 
-/** Lets some processes append at the same time, and checks what is there then. */
+/** Has some processes append at the same time, and checks what is stored then. */
 function appendTogether(
   count: number,
   actorIdsOf: (writer: string) => readonly string[],
@@ -174,10 +174,10 @@ function start(
   runtime?: Runtime,
 ): Child {
   const whole: WriterJob = { actorIds: COMMON_ACTOR, count: MESSAGES, ...job };
-  return new Child("support_writer", whole, { runtime });
+  return new Child("lmdb/children/writer", whole, { runtime });
 }
 
-/** Each message is there once, under the number that its writer was told, in its writer's order. */
+/** Each message is there once, with the number that its writer got, in the order of its writer. */
 async function assertWritten(
   path: string,
   written: readonly Written[],

@@ -2,6 +2,7 @@
 // with the user's compiler settings, and runs on Node, Bun and Deno.
 import {
   type Codec,
+  commandSourced,
   type JournalEntry,
   JsonCodec,
   PersistenceError,
@@ -19,6 +20,7 @@ import {
 } from "@cajun/persistence/memory";
 import { MsgpackrCodec } from "@cajun/persistence/msgpackr";
 import { LmdbPersistenceProvider as OnNode } from "@cajun/persistence/node";
+import { behaviorTest, TestDatabase } from "@cajun/persistence/testing";
 
 interface Message {
   text: string;
@@ -37,10 +39,16 @@ const environment = await LmdbEnvironmentManager.open({ path: `./data-${crypto.r
 await useStorage(new LmdbStorage(environment));
 await useStorage(await MemoryStorage.open());
 await runConformanceSuite();
+await useProvider(() => new TestDatabase().open());
+const sum = commandSourced({
+  initialState: 0,
+  handle: (sum: number, add: number) => ({ state: sum + add }),
+});
+await behaviorTest(sum).given(1).when(2).thenState(3);
 
 async function useProvider(open: () => Promise<PersistenceProvider>): Promise<void> {
   await using provider = await open();
-  const journal = provider.createMessageJournal<Message>("greeter");
+  const journal = provider.createMessageJournal<Message>({ actorId: "greeter" });
   await journal.append("greeter", { text: "hello" });
   const entries: JournalEntry<Message>[] = await journal.readFrom("greeter", 0);
   expect(entries[0]?.message.text === "hello", "the message comes back");

@@ -1,0 +1,4 @@
+import { describeFaults } from "../describe_faults.ts";
+import { creation } from "./creation.ts";
+
+await describeFaults([creation]);

@@ -1,0 +1,4 @@
+import { describeFaults } from "../describe_faults.ts";
+import { fuzzFaults } from "./fuzz.ts";
+
+await describeFaults(fuzzFaults);

@@ -1,4 +1,0 @@
-import { describeFault } from "./fault_test_support.ts";
-import { powerLossRelaxed } from "./power_loss_relaxed.ts";
-
-await describeFault(powerLossRelaxed);

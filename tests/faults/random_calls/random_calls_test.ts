@@ -1,0 +1,4 @@
+import { describeFaults } from "../describe_faults.ts";
+import { randomCalls } from "./random_calls.ts";
+
+await describeFaults([randomCalls]);

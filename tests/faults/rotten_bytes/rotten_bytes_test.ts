@@ -1,0 +1,4 @@
+import { describeFaults } from "../describe_faults.ts";
+import { rottenBytesFaults } from "./rotten_bytes.ts";
+
+await describeFaults(rottenBytesFaults);

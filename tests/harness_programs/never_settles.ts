@@ -1,0 +1,3 @@
+import { test } from "../harness.ts";
+
+test("one that never settles", () => new Promise(() => {}));
