@@ -35,7 +35,11 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-/** Packs what runs: no types, no source maps, no tests. @param {string} checkout */
+/**
+ * Packs what runs: no types, no source maps, no tests. What it depends on is found in the checkout.
+ *
+ * @param {string} checkout
+ */
 async function pack(checkout) {
   symlinkSync(join(root, "node_modules"), join(checkout, "node_modules"));
   await succeed([process.execPath, "scripts/build.js"], checkout);
@@ -45,7 +49,6 @@ async function pack(checkout) {
     mkdirSync(copy, { recursive: true });
     cpSync(join(checkout, "dist", part), join(copy, part), { recursive: true, filter: isRun });
   }
-  const { dependencies } = JSON.parse(await read(checkout, "package.json"));
   const manifest = {
     name: "persistence-before",
     version: "0.0.0",
@@ -53,17 +56,11 @@ async function pack(checkout) {
     license: "MIT",
     type: "module",
     exports: { ".": "./mod.js", "./lmdb": "./adapters/lmdb/mod.js" },
-    dependencies,
   };
   writeFileSync(join(copy, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   await succeed(npm("pack", copy), directory);
   renameSync(join(directory, "persistence-before-0.0.0.tgz"), packed);
   console.log(`Packed ${commit} into ${packed}`);
-}
-
-/** @param {string} checkout @param {string} file */
-async function read(checkout, file) {
-  return (await run(["git", "show", `HEAD:${file}`], { cwd: checkout })).output;
 }
 
 /** @param {string[]} args */

@@ -37,8 +37,8 @@ const faultCounts: Readonly<Record<string, FaultCounts>> = {
   "actors-lmdb": { test: 6, quick: 30, full: 1_500 },
   "many-actors": { test: 1_000, quick: 3_000, full: 30_000 },
   "long-journal": { test: 300_000, quick: 900_000, full: 3_000_000 },
-  // Seven things run out in turn, from one on that the seed decides.
-  "exhaustion": { test: 7, quick: 21, full: 189 },
+  // Eight things run out in turn, from one on that the seed decides.
+  "exhaustion": { test: 8, quick: 24, full: 192 },
   // From 150 on, every usual outcome must have come.
   "rotten-bytes": { test: 150, quick: 150, full: 5_000 },
   "rotten-bytes-unchecked": { test: 30, quick: 60, full: 100 },

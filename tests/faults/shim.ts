@@ -12,7 +12,7 @@ const COMPILERS = ["cc", "gcc", "clang"];
 const FLUSH_US = 300;
 
 /** What can be preloaded into a process. */
-export type Shim = "power_loss" | "opening" | "creation";
+export type Shim = "power_loss" | "opening" | "creation" | "exhaustion";
 
 /**
  * Compiles a shim.

@@ -1,14 +1,16 @@
 /**
- * Running out: of disk, inodes, map, places for readers, file handles, memory. Each round is a
+ * Running out: of disk, quota, inodes, map, places for readers, file handles, memory. Each round is a
  * process of its own, which may not crash.
  *
  * @module
  */
 
+import { join } from "node:path";
 import { Child } from "../../processes/child.ts";
 import { type Restriction, withLimit, withSmallFileSystem } from "../../processes/restrictions.ts";
 import { withDirectory } from "../../temporary_directory.ts";
 import type { Fault, FaultOptions, FaultResult } from "../fault.ts";
+import { compileShim, shimUnavailable } from "../shim.ts";
 import type { ExhaustionJob } from "./child.ts";
 import type { ExhaustionKind, ExhaustionReport } from "./scenarios.ts";
 
@@ -26,6 +28,7 @@ const HANDLE_LIMIT = "ulimit -n 256";
 /** What makes a child run out, by what it runs out of; and the directory that it works in. */
 const KINDS: readonly [ExhaustionKind, (path: string) => Restriction][] = [
   ["disk full", (path) => withSmallFileSystem(path, DISK_BYTES)],
+  ["quota used up", (path) => withQuota(path, DISK_BYTES)],
   ["no inodes", (path) => withSmallFileSystem(path, 4 * DISK_BYTES, INODES)],
   ["file size limit", () => withLimit(FILE_LIMIT)],
   ["map full", () => UNRESTRICTED],
@@ -37,7 +40,7 @@ const KINDS: readonly [ExhaustionKind, (path: string) => Restriction][] = [
 /** What runs out is told, and nothing else is lost. */
 export const exhaustion: Fault = {
   name: "exhaustion",
-  title: "Disk, inodes, map, readers, file handles or memory run out",
+  title: "Disk, quota, inodes, map, readers, file handles or memory run out",
   unit: "rounds",
   async run({ seed, count, progress }: FaultOptions): Promise<FaultResult> {
     const failures: string[] = [];
@@ -64,6 +67,20 @@ export const exhaustion: Fault = {
     return { tried, failures, figures: Object.fromEntries(figures) };
   },
 };
+
+/** Lets a child store no more in a directory, like a file system with quotas: with EDQUOT. */
+function withQuota(path: string, bytes: number): Restriction {
+  const unavailable = shimUnavailable("exhaustion");
+  if (unavailable !== undefined) return { wrapper: [], unavailable };
+  const shim = join(path, "quota.so");
+  compileShim("exhaustion", shim);
+  const environment = [
+    `LD_PRELOAD=${shim}`,
+    `QUOTA_DIRECTORY=${path}`,
+    `QUOTA_BYTES=${bytes}`,
+  ];
+  return { wrapper: ["env", ...environment], unavailable: undefined };
+}
 
 async function runRound(
   job: ExhaustionJob,

@@ -17,6 +17,7 @@ import { CheckedJournals } from "./journal.ts";
 /** What runs out. */
 export type ExhaustionKind =
   | "disk full"
+  | "quota used up"
   | "no inodes"
   | "file size limit"
   | "map full"
@@ -43,6 +44,7 @@ const MAX_READERS = 2;
 /** The scenarios. */
 export const scenarios: Readonly<Record<ExhaustionKind, Scenario>> = {
   "disk full": diskFull,
+  "quota used up": diskFull,
   "no inodes": noInodes,
   "file size limit": diskFull,
   "map full": mapFull,

@@ -11,8 +11,15 @@ import type { Fault, FaultOptions, FaultResult } from "../fault.ts";
 import { goOn } from "../go_on.ts";
 import { Ledger, LedgerError, type LedgerRecord } from "../ledger.ts";
 import { actorsOf, type LoadMix } from "../load.ts";
-import type { KillWriterJob } from "./writer.ts";
+import type { KillWriterJob, WritingThreads } from "./writer.ts";
 
+/** Drawn for each process. */
+const THREADS: readonly WritingThreads[] = [
+  "main",
+  "main",
+  "worker",
+  "main beside dying workers",
+];
 const ACTORS = 5;
 const LANES = 24;
 const MESSAGE_BYTES = 500;
@@ -168,6 +175,8 @@ class Writer {
     const job: KillWriterJob = {
       path,
       early,
+      // What is acknowledged early need not be written when a thread dies.
+      threads: early ? "main" : THREADS[random.below(THREADS.length)] ?? "main",
       load: {
         writer: name,
         seed: random.below(2 ** 32),
