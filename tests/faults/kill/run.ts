@@ -146,7 +146,11 @@ class Run {
       return;
     }
     const kept = join(tmpdir(), `cajun-kill-${this.#options.seed}-${round}`);
-    await cp(path, kept, { recursive: true });
+    // Not the sockets, which cannot be copied.
+    await cp(path, kept, {
+      recursive: true,
+      filter: (file) => !/\.(presence|starting)-/.test(file),
+    });
     this.#failures.push(`round ${round} (database kept in ${kept}): ${reason}`);
   }
 }
