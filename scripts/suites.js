@@ -1,8 +1,8 @@
 // What `npm test` runs: suites of tests, each in a process of its own that reports in JUnit's
 // format, which Node, Bun and Deno all write.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { root, run } from "./process.js";
 import { bun, deno, newestNode, node } from "./runtimes.js";
 
@@ -70,13 +70,17 @@ export const quickSuites = [
  * What runs on the newest Node beside all that runs on yours: what native code, the operating
  * system and the program's end have a part in. The rest is the same JavaScript.
  */
-const nativeFiles = /^tests[\\/](lmdb[\\/]|(demo|examples|msgpackr)_test\.ts$)/;
+const nativeFiles =
+  /^tests[\\/](lmdb[\\/](?!conformance_test\.ts)|(demo|examples|msgpackr)_test\.ts$)/;
 
 /**
  * What runs on Bun only, which needs a third of the time for it: it tries core, which knows no
  * runtime, on a storage that answers late. `--quick` runs it on any.
  */
 const onceFiles = /^tests[\\/]delayed_conformance_test\.ts$/;
+
+/** What takes less time than to start a process for it. */
+const smallFiles = /^tests[\\/]core[\\/]/;
 
 /** What `--quick` leaves out: the faults, and what runs programs of the examples or many processes. */
 const slowFiles = /^tests[\\/]faults[\\/]|[\\/](demo|examples|processes)_test\.ts$/;
@@ -135,7 +139,9 @@ function withoutPasses(output) {
 
 /** @type {Suite["command"]} */
 function runOnNode({ executable }, report) {
-  return nodeTest(executable, report, filesOfEachRuntime().map(compiled));
+  const files = filesOfEachRuntime();
+  const [small, others] = [files.filter(isSmall), files.filter((file) => !isSmall(file))];
+  return nodeTest(executable, report, [...others.map(compiled), inOneProcess(small)]);
 }
 
 /** @type {Suite["command"]} */
@@ -220,6 +226,25 @@ function testFiles() {
     .sort();
   const isLong = (/** @type {string} */ file) => file.endsWith("conformance_test.ts");
   return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
+}
+
+/** @param {string} file */
+function isSmall(file) {
+  return smallFiles.test(file);
+}
+
+/**
+ * Makes a file that runs the tests of others, since Node starts a process for each file.
+ *
+ * @param {readonly string[]} files
+ */
+function inOneProcess(files) {
+  const imports = files.map((file) =>
+    `import "./${relative("tests", file.replace(/\.ts$/, ".js"))}";`
+  );
+  const file = join("dist", "tests", "small_test.js");
+  writeFileSync(join(root, file), `${imports.join("\n").replaceAll("\\", "/")}\n`);
+  return file;
 }
 
 /** @param {string} file */

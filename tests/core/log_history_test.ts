@@ -7,6 +7,7 @@ import { LOG_VERSION, positionIn } from "../../core/format/log_keys.ts";
 import { decodeOrder } from "../../core/format/order_record.ts";
 import { Collector } from "../../core/log/collector.ts";
 import { Log } from "../../core/log/log.ts";
+import { LogReader } from "../../core/log/log_reader.ts";
 import type { MessageJournal } from "../../core/ports/journal.ts";
 import type { WriteGroup } from "../../core/ports/storage.ts";
 import { PersistenceProvider } from "../../core/provider.ts";
@@ -33,10 +34,14 @@ function nextOf({ messages, lowest }: Journal): number {
   return lowest + messages.length;
 }
 
-/** An entry that was appended, and in which journal. */
-interface Ordered {
+/** An entry that was read from the log. */
+interface Logged {
   readonly actorId: string;
   readonly sequenceNumber: number;
+}
+
+/** An entry that was appended, and in which journal. */
+interface Ordered extends Logged {
   readonly incarnation: number;
 }
 
@@ -116,16 +121,22 @@ class History {
   readonly #order: Ordered[][] = [];
   #sweeper: Sweeper | undefined;
   #messages = 0;
+  /** Reads the log from the beginning on, as it grows. */
+  #follower: { readonly reader: LogReader; position: number } | undefined;
 
   async run(steps: readonly Step[]): Promise<void> {
     for (const step of steps) {
       await this.#call(step);
       await this.#collect(step);
       await this.#compare(step);
+      await this.#assertFollowed(step);
+      if (step.isReadAnew) await this.#assertLog(step.count);
     }
+    await this.#assertLog(1_000);
     await collectLog(await this.#storage());
     for (const actorId of ACTORS) await this.#assertJournal(await this.#start(0), actorId);
     await this.#assertOrder();
+    await this.#assertLog(2);
   }
 
   async #call(step: Step): Promise<void> {
@@ -262,6 +273,41 @@ class History {
     );
   }
 
+  /** Who follows the log reads what the last step has added, and nothing else. */
+  async #assertFollowed({ count }: Step): Promise<void> {
+    const follower = this.#follower ??= { reader: await this.#startReader(), position: 0 };
+    const read: Logged[] = [];
+    follower.position = await readLog(follower.reader, follower.position, count, read);
+    assert.deepEqual(read.sort(byPlace), this.#order.at(-1)?.map(placeOf).sort(byPlace));
+  }
+
+  /** From the beginning, all that is still there is read in the order of its commits. */
+  async #assertLog(maxCommits: number): Promise<void> {
+    const { journal } = await this.#start(0);
+    const retained = new Map<string, (entry: Ordered) => boolean>();
+    for (const actorId of ACTORS) {
+      const { incarnation, lowest } = await journal.read(actorId, { limit: 1 });
+      retained.set(
+        actorId,
+        (entry) => entry.incarnation === incarnation && entry.sequenceNumber >= lowest,
+      );
+    }
+    const read: Logged[] = [];
+    await readLog(await this.#startReader(), 0, maxCommits, read);
+    // Who was first of those that were called at once does not matter.
+    for (const added of this.#order) {
+      const expected = added.filter((entry) => retained.get(entry.actorId)?.(entry)).map(placeOf);
+      const found = read.splice(0, expected.length);
+      assert.deepEqual(found.sort(byPlace), expected.sort(byPlace));
+    }
+    assert.deepEqual(read, []);
+  }
+
+  async #startReader(): Promise<LogReader> {
+    const storage = await this.#storage();
+    return new LogReader(storage, await Log.open(storage));
+  }
+
   /** What has been collected says in which order all entries were committed. */
   async #assertOrder(): Promise<void> {
     const storage = await this.#storage();
@@ -333,7 +379,33 @@ async function startSweeper(storage: MemoryStorage, pieceBytes: number): Promise
   };
 }
 
-function byPlace(one: Ordered, other: Ordered): number {
+/** Reads a log to its end. Returns the position from which it goes on. */
+async function readLog(
+  reader: LogReader,
+  after: number,
+  maxCommits: number,
+  read: Logged[],
+): Promise<number> {
+  for (let position = after, highest = after;;) {
+    const page = await reader.read(position, maxCommits);
+    for (const { position, actor: { actorId }, first, count } of page.entries) {
+      assert.ok(position > after && position >= highest && position <= page.position);
+      highest = position;
+      for (let index = 0; index < count; index++) {
+        read.push({ actorId, sequenceNumber: first + index });
+      }
+    }
+    if (page.isEnd) return page.position;
+    assert.ok(page.position > position, "it goes on");
+    position = page.position;
+  }
+}
+
+function placeOf({ actorId, sequenceNumber }: Logged): Logged {
+  return { actorId, sequenceNumber };
+}
+
+function byPlace(one: Logged, other: Logged): number {
   return one.actorId < other.actorId
     ? -1
     : one.actorId > other.actorId

@@ -9,7 +9,7 @@ import type { ThreadJob } from "./children/thread.ts";
 import type { ThreadsJob, ThreadsReport } from "./children/threads.ts";
 
 /** As many threads end in the middle of something, one after the other. */
-const THREADS = 12;
+const THREADS = 6;
 const HOUR_MS = 3_600_000;
 const AMPLE_MS = 30_000;
 
