@@ -350,7 +350,7 @@ export class Collector {
     const all = this.#log.hot.newestItemsOf(actor);
     let items = all.filter(({ position }) => position < job.end);
     // If it was deleted later, what counts of this part does not matter any more.
-    if (items.length === 0) items = this.#log.hot.newestItemsOf(actor, job.end);
+    if (items.length === 0) items = this.#log.hot.newestItemsOf(actor, { before: job.end });
     const isDeleted = items[0]?.item.deletes === true;
     const head = isDeleted ? undefined : await this.#headOf(address);
     if (head && head.incarnation < job.first) job.incarnations.set(actor, head.incarnation);

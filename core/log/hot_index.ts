@@ -32,6 +32,14 @@ export interface HotItem {
   readonly item: LogItem;
 }
 
+/** A part of the hot items of an actor. */
+export interface HotPart {
+  /** The index at which it begins in {@linkcode LogActor.hot}. */
+  readonly from?: number;
+  /** The position before which it ends. */
+  readonly before?: number;
+}
+
 /** Knows the hot part of a log. */
 export class HotIndex {
   /** The records that have not been collected, by their positions, in ascending order. */
@@ -140,8 +148,7 @@ export class HotIndex {
       }
       journal.state = state;
       if (state.resetPosition === position) journal.mayBeRemoved = true;
-      // What was damaged does not count any more.
-      if (deletes) this.#damaged.delete(journal.checksum);
+      if (deletes) this.#noteDeletion(journal, position);
     }
   }
 
@@ -238,12 +245,15 @@ export class HotIndex {
    * The hot items of an actor that count: if its journal has been deleted, those from the deletion on.
    *
    * @param actor The actor.
-   * @param before Where they end: only those before this position.
+   * @param part Which part of `actor.hot` is looked at: from an index on, and before a position.
    * @returns The items, in ascending order.
    */
-  newestItemsOf({ hot }: LogActor, before: number = Number.MAX_SAFE_INTEGER): HotItem[] {
+  newestItemsOf(
+    { hot }: LogActor,
+    { from = 0, before = Number.MAX_SAFE_INTEGER }: HotPart = {},
+  ): HotItem[] {
     let items: HotItem[] = [];
-    for (let at = 0; at < hot.length; at += NUMBERS_PER_ITEM) {
+    for (let at = from; at < hot.length; at += NUMBERS_PER_ITEM) {
       const position = hot[at] ?? 0;
       if (position >= before) break;
       const record = this.records.get(position);
@@ -259,11 +269,10 @@ export class HotIndex {
    * Whether a hot item has deleted the journal of an actor, so that its head does not count.
    *
    * @param actor The actor.
-   * @param before Only items before this position are looked at.
    * @returns Whether one has.
    */
-  isDeleted(actor: LogActor, before?: number): boolean {
-    return this.newestItemsOf(actor, before)[0]?.item.deletes === true;
+  isDeleted({ hot, deletedAt }: LogActor): boolean {
+    return deletedAt >= (hot[0] ?? Number.MAX_SAFE_INTEGER);
   }
 
   #readItem(position: number, record: LogRecord, index: number): void {
@@ -283,13 +292,19 @@ export class HotIndex {
       this.#addActor(new LogActor(record.bytes.slice(keyStart, keyEnd), checksum));
     if (item.type === LOG_ITEM.reset) {
       actor.mayBeRemoved = true;
-      if (item.deletes) this.#damaged.delete(checksum);
+      if (item.deletes) this.#noteDeletion(actor, position);
     }
     this.#noteRemoval(item, position);
     this.#addItem(actor, position, index);
     if (!actor.state || position < actor.base) return;
     // If it does not follow the state, whoever needs the state finds the gap.
     actor.state = stateAfter(actor.state, item, position);
+  }
+
+  /** What was damaged does not count any more. */
+  #noteDeletion(actor: LogActor, position: number): void {
+    actor.deletedAt = position;
+    this.#damaged.delete(actor.checksum);
   }
 
   #noteRemoval({ type }: Pick<LogItem, "type">, position: number): void {

@@ -12,9 +12,7 @@
 import { describeActor, detailsOf } from "../errors/actor_name.ts";
 import { PersistenceError } from "../errors/persistence_error.ts";
 import { type ActorAddress, addressIn } from "../format/actor_address.ts";
-import type { StoredFrame } from "../format/frame.ts";
-import { readFrame } from "../format/frame.ts";
-import { type JournalState, NO_JOURNAL, type StoredHead } from "../format/head.ts";
+import type { JournalState, StoredHead } from "../format/head.ts";
 import { entryKey, entryKeysEnd, type KeyRange } from "../format/keys.ts";
 import {
   collectedKey,
@@ -25,20 +23,21 @@ import {
   logKeysEnd,
   positionIn,
 } from "../format/log_keys.ts";
-import { keyChecksumOf, LOG_ITEM, type LogItem, LogRecord } from "../format/log_record.ts";
+import { keyChecksumOf, LogRecord } from "../format/log_record.ts";
 import {
   MAX_KEY_BYTES,
   type Storage,
   type StorageCondition,
   type StoredEntry,
 } from "../ports/storage.ts";
-import type { EntryRun, JournalHead, JournalHeads } from "../read/journal_head.ts";
+import type { JournalHead, JournalHeads } from "../read/journal_head.ts";
 import { loadHead } from "../read/load_head.ts";
 import { isBeingRemoved } from "../read/removal.ts";
 import { compareBytes } from "../util/bytes.ts";
 import { isPromise, type MaybePromise } from "../util/promises.ts";
+import { type Assembled, HeadAssembler, retainedRuns } from "./head_assembler.ts";
 import { type AppliedChange, HotIndex } from "./hot_index.ts";
-import { addsEntries, type LogActor, missingEntryError, stateAfter } from "./log_actor.ts";
+import type { LogActor } from "./log_actor.ts";
 
 const LOG_KEYS_END = new Uint8Array(MAX_KEY_BYTES).fill(0xff);
 const MAX_PAGE_RECORDS = 1_024;
@@ -60,12 +59,6 @@ export interface KnownLog {
   readonly drops: number;
 }
 
-/** What head and hot items of a journal make together. */
-interface Assembled {
-  readonly state: JournalState;
-  readonly runs: readonly EntryRun[];
-}
-
 /** The log of a store. */
 export class Log implements JournalHeads {
   /** The number of the log. */
@@ -74,6 +67,8 @@ export class Log implements JournalHeads {
   readonly epoch = 0;
   /** Its hot part. */
   readonly hot: HotIndex = new HotIndex();
+
+  readonly #assembler = new HeadAssembler(this.hot);
 
   readonly #storage: Storage;
   readonly #collectedKey: Uint8Array;
@@ -192,6 +187,7 @@ export class Log implements JournalHeads {
     if (this.#isRebuilding || collected.position < this.#collected.position) return;
     if (collected.position > this.#collected.position) {
       this.#drops++;
+      this.#assembler.clear();
       this.hot.dropBefore(collected.position);
     }
     this.#collected = collected;
@@ -206,6 +202,7 @@ export class Log implements JournalHeads {
   dropItems(actor: LogActor, position: number): void {
     this.#drops++;
     actor.mayHaveHead = true;
+    this.#assembler.forget(actor);
     this.hot.dropItemsBefore(actor, position);
   }
 
@@ -253,7 +250,7 @@ export class Log implements JournalHeads {
       actor.mayHaveHead = head !== undefined;
       actor.base = head?.position ?? 0;
       // What came while it was read was not counted.
-      actor.state = this.#assemble(address, actor, head).state;
+      actor.state = this.#assembler.assemble(address, actor, head).state;
       return actor.state;
     }
   }
@@ -306,10 +303,11 @@ export class Log implements JournalHeads {
       const assembling = this.#assembleAgain(address, own, head, known);
       const assembled = isPromise(assembling) ? await assembling : assembling;
       if (!assembled) continue;
-      const { state, runs } = assembled;
-      const isNew = !head && state.incarnation === 0;
+      // At once: further runs may be added later.
+      const journal = { ...assembled.state, runs: retainedRuns(assembled) };
+      const isNew = !head && journal.incarnation === 0;
       if (isNew && !await this.#isReallyNew(address, known)) continue;
-      return { ...state, runs: retained(state, runs) };
+      return journal;
     }
   }
 
@@ -354,32 +352,13 @@ export class Log implements JournalHeads {
     known: KnownLog,
   ): MaybePromise<Assembled | undefined> {
     try {
-      return this.#assemble(address, actor, head);
+      return this.#assembler.assemble(address, actor, head);
     } catch (error) {
       return this.#hasMoved(known).then((hasMoved) => {
         if (hasMoved) return undefined;
         throw error;
       });
     }
-  }
-
-  /** What head and hot items make together. */
-  #assemble(
-    address: ActorAddress,
-    actor: LogActor | undefined,
-    head: StoredHead | undefined,
-  ): Assembled {
-    let state: JournalState = head ? stateIn(head) : NO_JOURNAL;
-    let runs = head ? runsIn(address, head) : [];
-    for (const { position, record, item } of actor ? this.hot.newestItemsOf(actor) : []) {
-      if (head && position < head.position) continue;
-      const after = stateAfter(state, item, position);
-      if (!after) throw missingEntryError(address, state.nextSequenceNumber);
-      if (item.type === LOG_ITEM.reset) runs = [];
-      else if (addsEntries(item.type)) runs.push(runIn(address, record, item));
-      state = after;
-    }
-    return { state, runs };
   }
 
   /**
@@ -518,6 +497,7 @@ export class Log implements JournalHeads {
   async #readAnew(): Promise<void> {
     for (;;) {
       this.#drops++;
+      this.#assembler.clear();
       this.hot.clear();
       const stored = await this.#getCollected();
       try {
@@ -580,71 +560,4 @@ export class Log implements JournalHeads {
       throw new PersistenceError("CORRUPT", "Cannot read log: the key of a record is damaged");
     }
   }
-}
-
-/**
- * The state of a journal in its head.
- *
- * @param head The head.
- * @returns The state.
- */
-export function stateIn(head: StoredHead): JournalState {
-  const { nextSequenceNumber, firstSequenceNumber, originSequenceNumber } = head;
-  const { incarnation, resetPosition } = head;
-  return {
-    nextSequenceNumber,
-    firstSequenceNumber,
-    originSequenceNumber,
-    incarnation,
-    resetPosition,
-  };
-}
-
-/** What a stored head knows of: frames, and its tail. */
-function runsIn(address: ActorAddress, head: StoredHead): EntryRun[] {
-  const { tail, tailSequenceNumber, nextSequenceNumber: next } = head;
-  const runs: EntryRun[] = [];
-  if (tailSequenceNumber > 0) {
-    runs.push({ first: 0, last: tailSequenceNumber - 1, frame: undefined });
-  }
-  if (tailSequenceNumber === next) return runs;
-  const readTail = (): StoredFrame => {
-    const frame = readFrame(address, entryKey(address.key, next - 1), tail);
-    if (frame.firstSequenceNumber !== tailSequenceNumber) {
-      throw missingEntryError(address, tailSequenceNumber);
-    }
-    return frame;
-  };
-  runs.push({ first: tailSequenceNumber, last: next - 1, frame: readTail });
-  return runs;
-}
-
-function runIn(actor: ActorAddress, record: LogRecord, item: LogItem): EntryRun {
-  const { sequenceNumber: first, count, baseTimeMs, entriesStart: start, end } = item;
-  const last = first + count - 1;
-  if (item.type === LOG_ITEM.reference) return { first, last, frame: undefined };
-  return {
-    first,
-    last,
-    frame: () => ({
-      actor,
-      firstSequenceNumber: first,
-      lastSequenceNumber: last,
-      count,
-      baseTimeMs,
-      bytes: record.bytes,
-      start,
-      end,
-    }),
-  };
-}
-
-/** The runs without what has been truncated. */
-function retained(
-  { firstSequenceNumber: first }: JournalState,
-  runs: readonly EntryRun[],
-): EntryRun[] {
-  return runs
-    .filter((run) => run.last >= first)
-    .map((run) => run.first < first ? { ...run, first } : run);
 }

@@ -42,6 +42,8 @@ export class LogActor implements LogKey {
    * index of the item, again and again.
    */
   hot: number[] = [];
+  /** The position of the item that has deleted its journal last, 0 if none has. */
+  deletedAt = 0;
   /** False if it has certainly no stored head. */
   mayHaveHead = true;
   /**
@@ -76,7 +78,7 @@ export class LogActor implements LogKey {
     let end = 0;
     while (end < hot.length && (hot[end] ?? 0) < position) end += NUMBERS_PER_ITEM;
     if (end === hot.length) this.hot = [];
-    else if (end > 0) hot.splice(0, end);
+    else if (end > 0) this.hot = hot.slice(end);
   }
 }
 

@@ -192,24 +192,41 @@ export class JournalReader {
   }
 }
 
-/** Finds the runs of consecutive entries, one after the other. */
+/** Has no entry. */
+const NO_RUN = { first: Infinity, last: -1 } as const;
+
+/** Finds the runs of entries, most often one after the other. */
 class RunFinder {
   readonly #runs: readonly EntryRun[];
   readonly #step: 1 | -1;
-  #at: number;
+  #at: number | undefined;
 
   constructor(runs: readonly EntryRun[], reverse: boolean) {
     this.#runs = runs;
     this.#step = reverse ? -1 : 1;
-    this.#at = reverse ? runs.length - 1 : 0;
   }
 
-  /** The run that has an entry. Each call must be for the same run as the last one, or a later one. */
+  /** The run that has an entry. */
   containing(sequenceNumber: number): EntryRun | undefined {
-    for (let run = this.#runs[this.#at]; run; run = this.#runs[this.#at += this.#step]) {
-      if (sequenceNumber >= run.first && sequenceNumber <= run.last) return run;
+    if (this.#at !== undefined) {
+      for (const at of [this.#at, this.#at + this.#step]) {
+        if (this.#has(at, sequenceNumber)) return this.#runs[this.#at = at];
+      }
     }
-    return undefined;
+    // The first run that does not end before it.
+    let [low, high] = [0, this.#runs.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { last } = this.#runs[middle] ?? NO_RUN;
+      if (last < sequenceNumber) low = middle + 1;
+      else high = middle;
+    }
+    return this.#has(low, sequenceNumber) ? this.#runs[this.#at = low] : undefined;
+  }
+
+  #has(at: number, sequenceNumber: number): boolean {
+    const { first, last } = this.#runs[at] ?? NO_RUN;
+    return sequenceNumber >= first && sequenceNumber <= last;
   }
 
   /** Whether the runs are read from the last one down. */
