@@ -37,7 +37,7 @@ export class Progress {
   async *watch(chunks: AsyncIterable<Flight[]>): AsyncGenerator<Flight[]> {
     for await (const chunk of chunks) {
       yield chunk;
-      // Whoever asks for the next chunk is done with this one, but for what is in flight.
+      // Once the next chunk is asked for, this one is done, but for what is in flight.
       this.count += chunk.length;
       for (const { origin } of chunk) this.origins.add(origin);
       this.#sample();

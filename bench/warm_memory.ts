@@ -1,5 +1,5 @@
 // A virtual machine gets its memory from its host page by page, at the first touch. On the machine
-// of the committed results that takes 12 µs a page, so whoever first fills the page cache with so
+// of the committed results that takes 12 µs a page, so the contestant that first fills the page cache with so
 // many messages looks slow. Whatever was touched once stays cheap, for all contestants.
 import { freemem } from "node:os";
 

@@ -376,7 +376,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
    * if it had never been used: a new journal begins at 0.
    *
    * From the first of its commits on, the actor is empty for everyone. If the process crashes before
-   * the last one, whoever calls this again, or writes to the actor, finishes the deletion. A full
+   * the last one, the next call of this, or write to the actor, finishes the deletion. A full
    * storage does it all the same. Appends that were called before are deleted with the rest; those
    * that are called later, or by another process, begin the new journal. Readers that are in the midst
    * of the journal get `TRUNCATED`, never messages of both.

@@ -48,7 +48,7 @@ export function mayUseSockets(): boolean {
 }
 
 /**
- * Listens until this thread ends. Whoever connects is disconnected: to be connected was the answer.
+ * Listens until this thread ends. A connection is closed at once: that there is one is the answer.
  *
  * @param path The path of the socket or pipe.
  * @returns What ends it.

@@ -44,7 +44,7 @@ export class RawLmdbStore implements Store {
     return this.#put(actorId, this.#numbers.take(actorId), message);
   }
 
-  /** Stores a message and the actor's next number, as whoever counts durably must. */
+  /** Stores a message and the actor's next number, as a durable count must. */
   appendWithHead(actorId: string, message: Message): Promise<unknown> {
     const number = this.#numbers.take(actorId);
     const head = new Uint8Array(8);

@@ -107,7 +107,7 @@ export class ActorContext<State, Message, Stored, Reply, Effect> {
     }
   }
 
-  /** Waits for none of them any longer: whoever asked gets an error. */
+  /** Waits for none of them any longer: their callers get an error. */
   abandonAfterwards(reason: unknown): void {
     const error = this.endedError(`handle message of ${this.name}`, reason);
     for (const letter of this.#afterwards.values()) letter.reject(error);

@@ -54,7 +54,7 @@ export class StorePatience {
         return await use();
       } catch (error) {
         const code = error instanceof PersistenceError ? error.code : undefined;
-        // Of a provider that was closed, whoever closed it knows.
+        // That a provider was closed is known to its caller.
         if (code !== "CLOSED") this.#report(error);
         // Nothing is lost by that: it is open in the store, and is read again after a restart.
         if (code !== undefined && FINAL_CODES.has(code)) this.end();

@@ -1,7 +1,7 @@
 /**
  * Removal of actors. First, in one commit, the log says that the journal is empty, and a mark says
  * that everything else counts for nothing. Then what is left is removed in bounded steps, and the mark
- * with the last one. A crash in between leaves the mark: whoever calls again, or writes to the actor,
+ * with the last one. A crash in between leaves the mark: the next call, or write to the actor,
  * finishes the removal.
  *
  * Each step is conditional on the mark, so one that is late removes nothing of an actor that has begun

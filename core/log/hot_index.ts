@@ -297,7 +297,7 @@ export class HotIndex {
     this.#noteRemoval(item, position);
     this.#addItem(actor, position, index);
     if (!actor.state || position < actor.base) return;
-    // If it does not follow the state, whoever needs the state finds the gap.
+    // If it does not follow the state, the next caller that needs the state finds the gap.
     actor.state = stateAfter(actor.state, item, position);
   }
 
