@@ -1,6 +1,7 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LmdbPersistenceProvider } from "../../../adapters/lmdb/mod.ts";
 import { PersistenceError } from "../../../core/errors/persistence_error.ts";
@@ -25,6 +26,8 @@ const LANES = 24;
 const MESSAGE_BYTES = 500;
 const STATE_BYTES = 20_000;
 const MAX_STARTING_MS = 300;
+const MAX_STOPPED_MS = 100;
+const HOUR_MS = 3_600_000;
 const MAX_WRITING_MS = 120;
 /** One database sees so many kills. Then there is a new one, which is created under fire, too. */
 const ROUNDS_PER_DATABASE = 20;
@@ -118,6 +121,10 @@ class Run {
       await sleep(this.#random.below(MAX_WRITING_MS));
       const isStaggered = this.#random.below(2) === 0;
       for (let victim; (victim = writers.pop()) !== undefined;) {
+        if (this.#random.below(3) === 0) {
+          victim.stop();
+          await sleep(this.#random.below(MAX_STOPPED_MS));
+        }
         await victim.kill();
         // Whoever dies holding the write lock must not stop the others.
         if (isStaggered) await Promise.all(writers.map((writer) => writer.hasGoneOn()));
@@ -125,6 +132,7 @@ class Run {
     } finally {
       await Promise.all(writers.map((writer) => writer.dispose()));
     }
+    if (this.#random.below(4) === 0) await reuseIds(path);
     await using provider = await LmdbPersistenceProvider.open({ path });
     await ledger.check(provider);
     const writer = `${round}-check`;
@@ -155,6 +163,15 @@ class Run {
   }
 }
 
+/** What the dead have left looks as if a process had left it that lives. */
+async function reuseIds(path: string): Promise<void> {
+  const names = (await readdir(path)).filter((name) => name.startsWith(".presence-"));
+  await Promise.all(names.map(async (name) => {
+    const reused = name.replace(/^\.presence-\d+-/, `.presence-${process.pid}-`);
+    await rename(join(path, name), join(path, reused));
+  }));
+}
+
 interface WriterOptions {
   readonly path: string;
   readonly ledger: Ledger;
@@ -181,6 +198,7 @@ class Writer {
       early,
       // What is acknowledged early need not be written when a thread dies.
       threads: early ? "main" : THREADS[random.below(THREADS.length)] ?? "main",
+      clockStepMs: (random.below(3) - 1) * HOUR_MS,
       load: {
         writer: name,
         seed: random.below(2 ** 32),
@@ -197,6 +215,11 @@ class Writer {
       begin = resolve;
     });
     this.#reading = this.#read(name, ledger, begin);
+  }
+
+  /** Stops it, wherever it is. */
+  stop(): void {
+    this.#child.signal("SIGSTOP");
   }
 
   /** Kills it, and reads all that it has told before. */

@@ -27,6 +27,8 @@ export interface KillWriterJob {
   /** Whether commits are acknowledged before they are flushed. */
   readonly early: boolean;
   readonly threads: WritingThreads;
+  /** By how much the clock was set, in milliseconds, before the database is opened. */
+  readonly clockStepMs: number;
   readonly load: Omit<LoadOptions, "tell">;
 }
 
@@ -50,7 +52,8 @@ if (isMainThread) {
   else await write(job);
 }
 
-async function write({ path, early, load }: KillWriterJob): Promise<void> {
+async function write({ path, early, load, clockStepMs }: KillWriterJob): Promise<void> {
+  setClock(clockStepMs);
   const lmdb = new LmdbStorage(await LmdbEnvironmentManager.open({ path }));
   const storage = early ? new EarlyStorage(lmdb) : lmdb;
   const provider = await openForLoad(storage, load.seed);
@@ -59,11 +62,17 @@ async function write({ path, early, load }: KillWriterJob): Promise<void> {
 }
 
 /** What it writes concerns no actor of the load. */
-async function writeAndDie({ path, load }: KillWriterJob): Promise<void> {
+async function writeAndDie({ path, load, clockStepMs }: KillWriterJob): Promise<void> {
+  setClock(-clockStepMs);
   const provider = await LmdbPersistenceProvider.open({ path });
   const journal = provider.createMessageJournal<string>();
   setTimeout(() => process.exit(0), Math.random() * MAX_LIFE_MS);
   for (;;) await journal.append(`${load.writer} dying`, "lost");
+}
+
+function setClock(stepMs: number): void {
+  const now = Date.now;
+  Date.now = () => now() + stepMs;
 }
 
 async function runDyingWorkers(job: KillWriterJob): Promise<void> {
