@@ -14,13 +14,10 @@ import { Ledger, LedgerError, type LedgerRecord } from "../ledger.ts";
 import { actorsOf, type LoadMix } from "../load.ts";
 import type { KillWriterJob, WritingThreads } from "./writer.ts";
 
-/** Drawn for each process. */
-const THREADS: readonly WritingThreads[] = [
-  "main",
-  "main",
-  "worker",
-  "main beside dying workers",
-];
+/** One process of so many writes in a worker thread. */
+const PER_WORKER = 4;
+/** One of so many has worker threads that die: they take most of the time. */
+const PER_DYING_WORKERS = 12;
 const ACTORS = 5;
 const LANES = 24;
 const MESSAGE_BYTES = 500;
@@ -163,6 +160,11 @@ class Run {
   }
 }
 
+function drawThreads(random: Random): WritingThreads {
+  if (random.below(PER_DYING_WORKERS) === 0) return "main beside dying workers";
+  return random.below(PER_WORKER) === 0 ? "worker" : "main";
+}
+
 /** What the dead have left looks as if a process had left it that lives. */
 async function reuseIds(path: string): Promise<void> {
   const names = (await readdir(path)).filter((name) => name.startsWith(".presence-"));
@@ -197,7 +199,7 @@ class Writer {
       path,
       early,
       // What is acknowledged early need not be written when a thread dies.
-      threads: early ? "main" : THREADS[random.below(THREADS.length)] ?? "main",
+      threads: early ? "main" : drawThreads(random),
       clockStepMs: (random.below(3) - 1) * HOUR_MS,
       load: {
         writer: name,
