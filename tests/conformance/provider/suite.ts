@@ -4,13 +4,14 @@ import { casesOf, outcomesOf, range, withPlace, withProvider, withStorage } from
 import { messagesOf } from "../journal/fixture.ts";
 import { ObservedStorage } from "../observed_storage.ts";
 import { describeProviderClosing } from "./close_cases.ts";
+import { describeLog } from "./log_cases.ts";
 import { describeOptionNames } from "./option_name_cases.ts";
 import { describeCodec, describeOpening } from "./open_cases.ts";
 import type { ConformanceOptions } from "../types.ts";
 
 /**
  * Registers the cases about a provider on the storage under test: options, codec, health, figures,
- * `sync` and `close`; and that every options bag of the library refuses unknown names.
+ * the log, `sync` and `close`; and that every options bag of the library refuses unknown names.
  *
  * @param options The test runner and the storage under test.
  *
@@ -46,6 +47,7 @@ export function describeProvider(options: ConformanceOptions): void {
   describeCodec(options);
   describeHealth(options);
   describeStats(options);
+  describeLog(options);
   describeProviderClosing(options);
 }
 
