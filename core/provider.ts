@@ -337,7 +337,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
 
   /**
    * Lists the actors of a kind that have a journal or a snapshot, in the order of their ids in UTF-8,
-   * in pages of bounded size. What is told of an actor is from about the moment at which it is listed;
+   * in pages of bounded size. What it says of an actor is from about the moment at which it is listed;
    * one that is added in the meantime may be left out.
    *
    * @param options The kind of the actors (default: those without kind), what their ids begin with,

@@ -11,6 +11,7 @@
 
 import { connect, createServer } from "node:net";
 import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
 import { codeOf } from "./files.ts";
 
 /** What we use of Deno. */
@@ -33,6 +34,9 @@ interface DenoListener extends AsyncIterable<DenoConnection> {
   unref(): void;
   close(): void;
 }
+
+/** How long to wait before connections are accepted again, after an error. */
+const ACCEPT_AGAIN_MS = 10;
 
 /** The errors of a connection to which nobody listens. */
 const NOBODY_LISTENS = new Set(["ECONNREFUSED", "ENOENT"]);
@@ -78,7 +82,9 @@ function listenByDeno(api: DenoApi, path: string): () => void {
         for await (const connection of listener) connection.close();
         return;
       } catch {
-        // A connection that could not be accepted. The kernel has answered it already.
+        // A connection that could not be accepted, for example for want of descriptors. The kernel
+        // has answered it already.
+        await pause(ACCEPT_AGAIN_MS, undefined, { ref: false });
       }
     }
   })();

@@ -29,7 +29,7 @@ export class DrainWaiters {
    * Waits.
    *
    * @param signal Ends the waiting.
-   * @returns When it is told to all. It rejects with the signal's reason.
+   * @returns When all have been notified. It rejects with the signal's reason.
    */
   wait(signal: AbortSignal | undefined): Promise<void> {
     this.#keepVigil();

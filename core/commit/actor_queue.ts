@@ -267,8 +267,9 @@ export class ActorQueue {
   /**
    * Whether the log must be followed before a commit can be planned: the state of the journal is not
    * known, or it is empty and the actor may be being removed, or a call that was made after the log
-   * was followed implies a journal that is longer or shorter, or has been truncated less. Nothing is written for such a call, so no condition would
-   * reveal that another process has changed the journal.
+   * was followed implies a journal that is longer or shorter, or has been truncated less. Nothing is
+   * written for such a call, so no condition would reveal that another process has changed the
+   * journal.
    */
   mustFollow(): boolean {
     const { state } = this.journal;

@@ -146,13 +146,8 @@ function isSameHead(one: StoredHead | undefined, other: StoredHead | undefined):
     one.tailSequenceNumber === other.tailSequenceNumber;
 }
 
-/**
- * The state of a journal in its head.
- *
- * @param head The head.
- * @returns The state.
- */
-export function stateIn(head: StoredHead): JournalState {
+/** The state of a journal in its head. */
+function stateIn(head: StoredHead): JournalState {
   const { nextSequenceNumber, firstSequenceNumber, originSequenceNumber } = head;
   const { incarnation, resetPosition } = head;
   return {

@@ -421,7 +421,7 @@ export class Log implements JournalHeads {
     try {
       await following;
     } catch {
-      // Those who wait for it are told.
+      // Its own callers get the error.
     }
     this.#followingAfter = undefined;
     await this.follow();
@@ -553,7 +553,6 @@ export class Log implements JournalHeads {
       end: LOG_KEYS_END,
     });
     for (const neighbor of [before, after]) {
-      // What has been collected is not needed any more.
       if (!neighbor || positionIn(neighbor.key) !== undefined) continue;
       // What has been collected is not needed any more.
       if ((await this.#storage.get("log", neighbor.key))?.version === LOG_VERSION.order) continue;

@@ -18,8 +18,8 @@ interface Place {
 }
 
 /**
- * Builds the order of a part of the log, in which no item is damaged, bit by bit. It takes it from the records alone, so it is the
- * same if an earlier attempt to collect the part was interrupted.
+ * Builds the order of a part of the log, in which no item is damaged, bit by bit. It takes it from
+ * the records alone, so it is the same if an earlier attempt to collect the part was interrupted.
  */
 export class OrderBuilder {
   readonly #hot: HotIndex;

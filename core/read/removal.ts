@@ -98,7 +98,7 @@ async function lifeOf(heads: JournalHeads, actor: ActorAddress): Promise<string>
     return `${incarnation} ${resetPosition}`;
   } catch (error) {
     if (!(error instanceof PersistenceError)) throw error;
-    // Those who need the journal are told that it cannot be read.
+    // A caller that needs the journal gets the error.
     return "unreadable";
   }
 }
