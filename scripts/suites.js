@@ -2,7 +2,8 @@
 // format, which Node, Bun and Deno all write.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { root, run } from "./process.js";
 import { bun, deno, newestNode, node } from "./runtimes.js";
 
@@ -75,15 +76,26 @@ const nativeFiles =
 
 /**
  * What runs on Bun only, which needs a third of the time for it: it tries core, which knows no
- * runtime, on a storage that answers late. `--quick` runs it on any.
+ * runtime, on a storage that answers late.
  */
 const onceFiles = /^tests[\\/]delayed_conformance_test\.ts$/;
 
 /** What takes less time than to start a process for it. */
-const smallFiles = /^tests[\\/]core[\\/]/;
+const smallFiles = /^(dist[\\/])?tests[\\/]core[\\/]/;
 
-/** What `--quick` leaves out: the faults, and what runs programs of the examples or many processes. */
-const slowFiles = /^tests[\\/]faults[\\/]|[\\/](demo|examples|processes)_test\.ts$/;
+/**
+ * What `--quick` leaves out: the faults, what runs programs or many processes, what waits for real
+ * time to pass, and the conformance of all but the storage itself on others than memory.
+ */
+const slowFiles = new RegExp(
+  [
+    String.raw`^tests[\\/]faults[\\/]`,
+    String.raw`^tests[\\/](lmdb[\\/]|delayed_)conformance_test`,
+    String.raw`[\\/](demo|examples|deno_permissions|processes|threads)_test`,
+    String.raw`[\\/](opening|own_files|open_file|files_gone|bounded)_test`,
+    String.raw`[\\/](standing_reader|size_limit|commit_timeout|outbox_dispatcher)_test`,
+  ].join("|"),
+);
 
 /**
  * Runs a suite to its end.
@@ -139,9 +151,8 @@ function withoutPasses(output) {
 
 /** @type {Suite["command"]} */
 function runOnNode({ executable }, report) {
-  const files = filesOfEachRuntime();
-  const [small, others] = [files.filter(isSmall), files.filter((file) => !isSmall(file))];
-  return nodeTest(executable, report, [...others.map(compiled), inOneProcess(small)]);
+  const files = inFewProcesses(filesOfEachRuntime().map(compiled), report);
+  return nodeTest(executable, report, files);
 }
 
 /** @type {Suite["command"]} */
@@ -163,7 +174,8 @@ function runOnDeno({ executable }, report) {
 /** @type {Suite["command"]} */
 function runQuicklyOnNode({ executable }, report) {
   // By default it leaves one of the cores alone.
-  const [program = "", ...args] = nodeTest(executable, report, quickFiles());
+  const files = inFewProcesses(quickFiles(), report);
+  const [program = "", ...args] = nodeTest(executable, report, files);
   return [program, `--test-concurrency=${availableParallelism()}`, ...args];
 }
 
@@ -228,23 +240,20 @@ function testFiles() {
   return [...files.filter(isLong), ...files.filter((file) => !isLong(file))];
 }
 
-/** @param {string} file */
-function isSmall(file) {
-  return smallFiles.test(file);
-}
-
 /**
- * Makes a file that runs the tests of others, since Node starts a process for each file.
+ * Replaces small files by one that runs the tests of all of them, since Node starts a process for
+ * each file.
  *
  * @param {readonly string[]} files
+ * @param {string} report beside which that file is written
  */
-function inOneProcess(files) {
-  const imports = files.map((file) =>
-    `import "./${relative("tests", file.replace(/\.ts$/, ".js"))}";`
-  );
-  const file = join("dist", "tests", "small_test.js");
-  writeFileSync(join(root, file), `${imports.join("\n").replaceAll("\\", "/")}\n`);
-  return file;
+function inFewProcesses(files, report) {
+  const isSmall = (/** @type {string} */ file) => smallFiles.test(file);
+  const imports = files.filter(isSmall)
+    .map((file) => `import ${JSON.stringify(pathToFileURL(join(root, file)).href)};\n`);
+  const together = join(dirname(report), "small_test.js");
+  writeFileSync(together, imports.join(""));
+  return [...files.filter((file) => !isSmall(file)), together];
 }
 
 /** @param {string} file */

@@ -67,7 +67,8 @@ export const MANY: Amounts = {
   refused: 600,
 };
 
-const LONG = "x".repeat(33_000);
+/** Bytes, which cost next to nothing to encode. */
+const LONG = new Uint8Array(33_000);
 const LAST_MESSAGE = "the last one";
 const TRUNCATED = 3;
 
@@ -80,7 +81,7 @@ export async function fill(
   const store = storeOf(provider);
   const first = await store.journal.getHighestSequenceNumber(actorId) + 1;
   const numbers = range(first, first + frames - 1);
-  await store.journal.appendBatch(actorId, numbers.map((number) => ({ number, text: LONG })));
+  await store.journal.appendBatch(actorId, numbers.map((number) => ({ number, bytes: LONG })));
   await store.journal.truncateBefore(actorId, first + TRUNCATED);
   const decided = range(1, effects + deadLetters).map((index) => `effect ${index}`);
   const run = store.prepareEntries(actorId, [LAST_MESSAGE], { effects: decided });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import type { EffectPlace } from "../../../core/ports/outbox_store.ts";
 import type { Keyspace, ScanRange, StoredEntry } from "../../../core/ports/storage.ts";
 import { PersistenceProvider } from "../../../core/provider.ts";
@@ -134,7 +135,7 @@ export function describeRemovalMeanwhile(options: ConformanceOptions): void {
           reading.left = reads;
           const found = await run(reader).catch((error) => error.code);
           isOver = reading.left >= 0;
-          const isWhole = JSON.stringify(found) === JSON.stringify(of(everything));
+          const isWhole = isDeepStrictEqual(found, of(everything));
           // One who has read a part is told.
           if (!isWhole && found !== "TRUNCATED") {
             assert.deepEqual(found, of(nothing(next)), `after ${reads} reads`);
