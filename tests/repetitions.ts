@@ -17,18 +17,18 @@ export interface FaultCounts {
 }
 
 const faultCounts: Readonly<Record<string, FaultCounts>> = {
-  "power-loss": { test: 60, quick: 300, full: 10_000 },
+  "power-loss": { test: 30, quick: 300, full: 10_000 },
   "power-loss-unsynced": { test: 40, quick: 40, full: 200 },
   "power-loss-early": { test: 40, quick: 40, full: 200 },
-  "power-loss-relaxed": { test: 20, quick: 40, full: 1_000 },
+  "power-loss-relaxed": { test: 12, quick: 40, full: 1_000 },
   "power-loss-relaxed-loss": { test: 40, quick: 40, full: 200 },
   "kill": { test: 6, quick: 24, full: 1_000 },
   "kill-early": { test: 8, quick: 18, full: 60 },
   // In 140, each of seven disturbances.
-  "opening": { test: 60, quick: 420, full: 3_000 },
+  "opening": { test: 21, quick: 420, full: 3_000 },
   "opening-unguarded": { test: 20, quick: 60, full: 60 },
   "creation": { test: 2, quick: 3, full: 150 },
-  "simulation": { test: 400, quick: 3_000, full: 100_000 },
+  "simulation": { test: 200, quick: 3_000, full: 100_000 },
   // Each of eleven mistakes must be found.
   "simulation-broken": { test: 550, quick: 1_100, full: 11_000 },
   // The conformance suites run these cases too, on each storage.
@@ -40,10 +40,10 @@ const faultCounts: Readonly<Record<string, FaultCounts>> = {
   // Eight things run out in turn, from one on that the seed decides.
   "exhaustion": { test: 8, quick: 24, full: 192 },
   // From 150 on, every usual outcome must have come.
-  "rotten-bytes": { test: 150, quick: 150, full: 5_000 },
+  "rotten-bytes": { test: 60, quick: 150, full: 5_000 },
   "rotten-bytes-unchecked": { test: 30, quick: 60, full: 100 },
-  "data-file": { test: 50, quick: 75, full: 3_000 },
-  "torn-file": { test: 50, quick: 75, full: 3_000 },
+  "data-file": { test: 25, quick: 75, full: 3_000 },
+  "torn-file": { test: 25, quick: 75, full: 3_000 },
   "fuzz": { test: 5_000, quick: 60_000, full: 1_000_000 },
   // Each of seven mistakes must be found.
   "fuzz-broken": { test: 700, quick: 700, full: 7_000 },
