@@ -118,8 +118,11 @@ export interface LmdbBinding {
 const DURABLE_SETTINGS = {
   overlappingSync: false,
   eventTurnBatching: false,
-  // The second batch of a commit makes `lmdb` begin it: see `SharedEnvironment`.
+  // The second batch of a commit makes `lmdb` begin it: see `writeGroups`.
   txnStartThreshold: 1,
+  // Only then: it would write the first part of a large batch while the rest is being prepared, and
+  // if the thread is terminated in between, wait for the rest for ever, with LMDB's lock in hand.
+  batchStartThreshold: Number.MAX_SAFE_INTEGER,
 } as const;
 const EINVAL = 22;
 const BINARY = { encoding: "binary", keyEncoding: "binary" } as const;

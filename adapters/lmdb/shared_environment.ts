@@ -5,6 +5,7 @@
  * @module
  */
 
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import {
@@ -76,6 +77,9 @@ export class SharedEnvironment {
     this.#guard = guard;
     this.#files = files;
     this.#sizeLimit = new SizeLimit(options.mapSize, {
+      pageSize: binding.root.getStats().pageSize,
+      // A file that is gone has no length: the commit finds that out by itself.
+      fileBytes: () => statSync(this.#dataFile, { throwIfNoEntry: false })?.size ?? 0,
       read: () => occupancyOf(this.#statsOfKeyspaces()),
       countPinned: () => this.#pinned(),
       haveRuns: (lengths) => haveRuns(this.#dataFile, this.#oldestTransaction(), lengths),

@@ -67,7 +67,11 @@ export interface PinnedPages {
 
 /** What is asked about an environment, each time in one turn of the event loop. */
 export interface Occupied {
-  /** Reads how full it is. It is called first. */
+  /** The bytes of a page. */
+  readonly pageSize: number;
+  /** Reads how long the file is. That costs less than to read how full it is. */
+  fileBytes(): number;
+  /** Reads how full it is. It is called before what follows. */
   read(): Occupancy;
   /** Counts the free pages that cannot be used yet. */
   countPinned(): PinnedPages;
@@ -81,7 +85,6 @@ export class SizeLimit {
   readonly #occupied: Occupied;
   /** How many pages commits may need until the occupancy is read again. */
   #allowance = 0;
-  #pageSize = 4_096;
   #commitsLeft = 0;
 
   /**
@@ -112,16 +115,16 @@ export class SizeLimit {
   #read(groups: readonly WriteGroup[]): void {
     // Whatever is wrong, it is read again for the next commit.
     this.#commitsLeft = 0;
-    const { pageSize, filePages, livePages } = this.#occupied.read();
-    this.#pageSize = pageSize;
+    const { pageSize } = this.#occupied;
     const neededPages = this.#pagesFor(groups);
     const limitPages = Math.floor(this.#limitBytes / pageSize);
-    let roomPages = Math.max(limitPages - filePages, 0);
+    let roomPages = Math.max(limitPages - this.#filePages(), 0);
     if (neededPages > roomPages) {
+      const { filePages, livePages } = this.#occupied.read();
       const pinned = this.#occupied.countPinned();
       const freePages = Math.min(filePages, limitPages) - livePages - pinned.pages;
       // Free pages may be scattered: count half of them.
-      roomPages += Math.floor(Math.max(freePages, 0) / 2);
+      roomPages = Math.max(limitPages - filePages, 0) + Math.floor(Math.max(freePages, 0) / 2);
       if (neededPages > roomPages) throw this.#full(pinned);
       if (filePages + neededPages > MAX_FILE * limitPages) {
         const runs = this.#runsFor(groups);
@@ -135,18 +138,21 @@ export class SizeLimit {
   }
 
   #assertCanMakeRoom(): void {
-    const { pageSize, filePages, livePages } = this.#occupied.read();
-    this.#pageSize = pageSize;
-    if (filePages * pageSize < MAX_FILE_MAKING_ROOM * this.#limitBytes) return;
+    if (this.#occupied.fileBytes() < MAX_FILE_MAKING_ROOM * this.#limitBytes) return;
+    const { filePages, livePages } = this.#occupied.read();
     const pinned = this.#occupied.countPinned();
     if (!pinned.reader || filePages - livePages - pinned.pages > PAGES_PER_COMMIT) return;
     throw this.#full(pinned);
   }
 
+  #filePages(): number {
+    return Math.ceil(this.#occupied.fileBytes() / this.#occupied.pageSize);
+  }
+
   #full({ pages, reader }: PinnedPages): PersistenceError {
     const pinned = reader
       ? `; ${
-        pages * this.#pageSize
+        pages * this.#occupied.pageSize
       } bytes are free, but the process ${reader.processId} has been ` +
         `reading for ${reader.transactions} transactions`
       : "";
@@ -162,7 +168,7 @@ export class SizeLimit {
       if (makesRoom(group)) continue;
       for (const change of group.changes) {
         if (change.type === "put") {
-          pages += PAGES_PER_PUT + Math.ceil(change.value.length / this.#pageSize);
+          pages += PAGES_PER_PUT + Math.ceil(change.value.length / this.#occupied.pageSize);
         }
       }
     }
@@ -173,7 +179,7 @@ export class SizeLimit {
   #runsFor(groups: readonly WriteGroup[]): number[] {
     return groups.flatMap(({ changes }) => changes)
       .map((change) => change.type === "put" ? change.value.length + VALUE_HEADER_BYTES : 0)
-      .map((bytes) => Math.ceil(bytes / this.#pageSize))
+      .map((bytes) => Math.ceil(bytes / this.#occupied.pageSize))
       .filter((pages) => pages > 1);
   }
 }

@@ -7,16 +7,18 @@
 import process from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import type { LmdbProviderOptions } from "../../../adapters/lmdb/mod.ts";
+import type { StorageChange } from "../../../core/ports/storage.ts";
 
 /** What the thread is to do. */
 export interface ThreadJob {
   readonly options: LmdbProviderOptions;
-  /**
-   * How it ends. Except when it closes, appends are in flight, or it is opening the database.
-   */
+  /** How it ends. */
   readonly end: "closes" | "exits" | "throws" | "is terminated";
-  /** Whether it ends while it opens the database, not while it appends. */
-  readonly whileOpening?: boolean;
+  /**
+   * What it does when it ends, unless it closes: it opens the database, has appends in flight, which
+   * is the default, or has handed a part of a large commit to `lmdb`.
+   */
+  readonly moment?: "opens" | "appends" | "commits";
   /** By how much the clock was set, in milliseconds, before it loads the module. */
   readonly clockStepMs?: number;
 }
@@ -32,15 +34,21 @@ export interface ThreadData {
 }
 
 const { job, wantedError } = workerData as ThreadData;
-const { options, end, whileOpening, clockStepMs = 0 } = job;
+const { options, end, moment, clockStepMs = 0 } = job;
 if (clockStepMs !== 0) {
   const now = Date.now;
   Date.now = () => now() + clockStepMs;
   process.uptime = () => 1;
 }
-const { LmdbPersistenceProvider } = await import("../../../adapters/lmdb/mod.ts");
+const { LmdbEnvironmentManager, LmdbPersistenceProvider, LmdbStorage } = await import(
+  "../../../adapters/lmdb/mod.ts"
+);
 const opening = LmdbPersistenceProvider.open(options);
-if (whileOpening) {
+if (moment === "commits") {
+  await (await opening).close();
+  const storage = new LmdbStorage(await LmdbEnvironmentManager.open(options));
+  await storage.commit([{ conditions: [], changes: Array.from({ length: 3_000 }, change) }]);
+} else if (moment === "opens") {
   opening.catch(() => {});
   setTimeout(() => die("works"), Math.random() * 20);
 } else {
@@ -60,6 +68,30 @@ async function use(provider: Awaited<typeof opening>): Promise<void> {
   }
   // In the microtasks of this turn a commit begins.
   setTimeout(() => die("works"), Math.random() * 3);
+}
+
+/** The value of one of the last ends the thread when it is handed over. */
+function change(_: unknown, index: number): StorageChange {
+  return {
+    type: "put",
+    keyspace: "meta",
+    key: new TextEncoder().encode(`thread ${index}`),
+    version: 1,
+    get value() {
+      if (index === 2_900 && new Error().stack?.includes("writeGroups")) {
+        // Native code, in a thread of its own, gets on.
+        computeFor(50);
+        die("works");
+        // Deno ends a thread only when it has nothing to compute.
+        if (end === "is terminated") computeFor(2_000);
+      }
+      return new Uint8Array(10);
+    },
+  };
+}
+
+function computeFor(ms: number): void {
+  for (const until = performance.now() + ms; performance.now() < until;);
 }
 
 function die(report: ThreadReport): void {
