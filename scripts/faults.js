@@ -6,7 +6,7 @@
 //   --only NAME,NAME  only these faults
 //   --runtime NAME    only on node, bun or deno
 //   --json FILE       writes the result; `node scripts/faults_readme.js` puts it into the documents
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
@@ -17,7 +17,7 @@ import { tableOf } from "./faults_table.js";
 import { bun, deno, node, startedByBun } from "./runtimes.js";
 import { ensureInstalled } from "./setup.js";
 
-/** @import { FaultDescription, FaultsResult, FaultRun } from "./faults_child.js" */
+/** @import { CarriedOut, FaultDescription, FaultRun } from "./faults_child.js" */
 /** @import { Runtime } from "./runtimes.js" */
 
 /** How many failures are shown as they come: the first ones say enough. */
@@ -40,18 +40,20 @@ try {
   await ensureInstalled();
   await buildIfStale();
   const chosenRuntimes = await chooseRuntimes(values.runtime);
-  const faults = chooseFaults(await listFaults(await anyOf(chosenRuntimes)), values.only);
+  const known = await listFaults(await anyOf(chosenRuntimes));
+  const faults = chooseFaults(known, values.only);
   const seed = values.seed === undefined
     ? Math.floor(Math.random() * 2 ** 32)
     : seedOf(values.seed);
   console.log(`Seed ${seed}\n`);
-  const result = await runAll(faults, chosenRuntimes, { seed, isQuick: values.quick });
-  console.log(`\n${tableOf(result)}\n\nSeed ${seed}`);
-  if (values.json !== undefined) {
-    mkdirSync(dirname(resolve(values.json)), { recursive: true });
-    writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
-  }
-  if (result.faults.some((fault) => fault.runs.some((run) => hasFailed(fault, run)))) {
+  const results = await runAll(faults, chosenRuntimes, {
+    seed,
+    isQuick: values.quick,
+    // Whatever ends a long run early, what it has done so far is kept.
+    onResult: (result) => values.json !== undefined && keep(result, values.json, known),
+  });
+  console.log(`\n${tableOf(results)}\n\nSeed ${seed}`);
+  if (results.some((fault) => fault.runs.some((run) => hasFailed(fault, run)))) {
     process.exitCode = 1;
   }
 } catch (error) {
@@ -101,22 +103,16 @@ function seedOf(text) {
 /**
  * @param {readonly FaultDescription[]} faults
  * @param {readonly Runtime[]} chosen
- * @param {{ seed: number, isQuick: boolean }} options
- * @returns {Promise<FaultsResult>}
+ * @param {{ seed: number, isQuick: boolean, onResult: (result: CarriedOut) => void }} options
+ * @returns {Promise<CarriedOut[]>}
  */
-async function runAll(faults, chosen, { seed, isQuick }) {
-  /** @type {FaultsResult} */
-  const result = {
-    date: new Date().toISOString(),
-    command: ["npm run faults", ...process.argv.slice(2)].join(" ").replace(
-      "faults --",
-      "faults -- --",
-    ),
-    seed,
-    machine: `${process.platform}-${process.arch}, ${cpus()[0]?.model}, ${cpus().length} cores`,
-    faults: [],
-  };
+async function runAll(faults, chosen, { seed, isQuick, onResult }) {
+  const [core] = cpus();
+  const machine = `${process.platform}-${process.arch}, ${core?.model}, ${cpus().length} cores`;
+  /** @type {CarriedOut[]} */
+  const results = [];
   for (const fault of faults) {
+    const date = new Date().toISOString();
     /** @type {FaultRun[]} */
     const runs = [];
     const count = Math.ceil(fault.counts[isQuick ? "quick" : "full"] / chosen.length);
@@ -126,9 +122,27 @@ async function runAll(faults, chosen, { seed, isQuick }) {
       runs.push(run);
       tell(fault, run);
     }
-    result.faults.push({ ...fault, runs });
+    const result = { ...fault, date, seed, machine, runs };
+    results.push(result);
+    onResult(result);
   }
-  return result;
+  return results;
+}
+
+/**
+ * Writes a result to a file, instead of an earlier one of the same fault. The others in it stay.
+ *
+ * @param {CarriedOut} result
+ * @param {string} file
+ * @param {readonly FaultDescription[]} known all that there are, in the order in which they are kept
+ */
+function keep(result, file, known) {
+  /** @type {readonly CarriedOut[]} */
+  const earlier = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : [];
+  const results = [result, ...earlier];
+  const kept = known.flatMap(({ name }) => results.find((one) => one.name === name) ?? []);
+  mkdirSync(dirname(resolve(file)), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
 }
 
 /** @param {FaultDescription} fault @param {FaultRun} run */

@@ -30,13 +30,14 @@ import { root } from "./process.js";
  */
 
 /**
- * @typedef {object} FaultsResult
- * @property {string} date
- * @property {string} command
+ * @typedef {object} FaultResult
+ * @property {string} date when it was begun
  * @property {number} seed
  * @property {string} machine
- * @property {(FaultDescription & { runs: readonly FaultRun[] })[]} faults
+ * @property {readonly FaultRun[]} runs
  */
+
+/** @typedef {FaultDescription & FaultResult} CarriedOut */
 
 /** If nothing more has been carried out for this long, the fault is taken to hang. */
 const STALL_MS = 600_000;

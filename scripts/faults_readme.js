@@ -1,4 +1,4 @@
-// `node scripts/faults_readme.js`: puts the table of the last full run of the fault rig into
+// `node scripts/faults_readme.js`: puts the table of the last full runs of the fault rig into
 // docs/testing.md, and a few rows of it into README, from tests/faults/results/faults.json, which
 // `npm run faults -- --json` writes.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { root, run } from "./process.js";
 import { deno } from "./runtimes.js";
 import { tableOf } from "./faults_table.js";
 
-/** @import { FaultsResult } from "./faults_child.js" */
+/** @import { CarriedOut } from "./faults_child.js" */
 
 const resultFile = join(root, "tests", "faults", "results", "faults.json");
 const BEGIN = "<!-- The table is made by scripts/faults_readme.js -->";
@@ -21,11 +21,11 @@ const README_FAULTS = ["power-loss", "power-loss-unsynced", "kill"];
 /**
  * The documents that quote the result, and what each of them quotes.
  *
- * @type {Readonly<Record<string, (result: FaultsResult) => string>>}
+ * @type {Readonly<Record<string, (results: readonly CarriedOut[]) => string>>}
  */
 const quotes = {
-  "README.md": (result) => describe({ ...result, faults: choose(result, README_FAULTS) }),
-  "docs/testing.md": (result) => `\`\`\`sh\n${result.command}\n\`\`\`\n\n${describe(result)}`,
+  "README.md": (results) => describe(choose(results, README_FAULTS)),
+  "docs/testing.md": describe,
 };
 
 /**
@@ -34,28 +34,28 @@ const quotes = {
  * @returns {{ file: string, wanted: string, actual: string }[]}
  */
 export function compareTables() {
-  const result = readResult();
+  const results = readResults();
   return Object.entries(quotes).map(([file, quoteOf]) => {
     const { begin, end, content } = findTable(file);
-    return { file, wanted: plain(quoteOf(result)), actual: plain(content.slice(begin, end)) };
+    return { file, wanted: plain(quoteOf(results)), actual: plain(content.slice(begin, end)) };
   });
 }
 
-/** @returns {FaultsResult} */
-function readResult() {
+/** @returns {CarriedOut[]} */
+function readResults() {
   return JSON.parse(readFileSync(resultFile, "utf8"));
 }
 
-/** @param {FaultsResult} result */
-function describe(result) {
-  const date = result.date.slice(0, 10);
-  return `On ${date}, ${result.machine}, seed ${result.seed}:\n\n${tableOf(result)}`;
+/** @param {readonly CarriedOut[]} results */
+function describe(results) {
+  const machines = [...new Set(results.map(({ machine }) => machine))];
+  return `On ${machines.join(", and on ")}:\n\n${tableOf(results)}`;
 }
 
-/** @param {FaultsResult} result @param {readonly string[]} names */
-function choose({ faults }, names) {
+/** @param {readonly CarriedOut[]} results @param {readonly string[]} names */
+function choose(results, names) {
   return names.map((name) => {
-    const fault = faults.find((fault) => fault.name === name);
+    const fault = results.find((fault) => fault.name === name);
     if (!fault) throw new Error(`The result has no fault ${name}`);
     return fault;
   });
@@ -76,10 +76,10 @@ function plain(text) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const result = readResult();
+  const results = readResults();
   for (const [file, quoteOf] of Object.entries(quotes)) {
     const { begin, end, content } = findTable(file);
-    const quote = `\n\n${quoteOf(result)}\n\n`;
+    const quote = `\n\n${quoteOf(results)}\n\n`;
     writeFileSync(join(root, file), content.slice(0, begin) + quote + content.slice(end));
   }
   const files = Object.keys(quotes).map((file) => join(root, file));

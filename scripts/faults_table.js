@@ -1,16 +1,16 @@
 // The table that a run of the fault rig ends with, on the terminal and in the documents.
 import { hasFailed } from "./faults_child.js";
 
-/** @import { FaultDescription, FaultsResult, FaultRun } from "./faults_child.js" */
+/** @import { CarriedOut, FaultDescription, FaultRun } from "./faults_child.js" */
 
-const HEAD = ["what was tried", "how often", "on", "failed"];
+const HEAD = ["what was tried", "how often", "on", "when", "failed"];
 
 /**
  * The table as Markdown, which reads well on a terminal too.
  *
- * @param {FaultsResult} result
+ * @param {readonly CarriedOut[]} faults
  */
-export function tableOf({ faults }) {
+export function tableOf(faults) {
   const rows = [HEAD, ...faults.map(rowOf)];
   const widths = HEAD.map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length))
@@ -22,16 +22,18 @@ export function tableOf({ faults }) {
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
-/** @param {FaultDescription & { runs: readonly FaultRun[] }} fault */
+/** @param {CarriedOut} fault */
 function rowOf(fault) {
   const done = fault.runs.filter(({ unavailable }) => unavailable === undefined);
   const [first] = fault.runs;
-  if (done.length === 0) return [fault.title, "skipped", first?.unavailable ?? "", ""];
+  const day = fault.date.slice(0, 10);
+  if (done.length === 0) return [fault.title, "skipped", first?.unavailable ?? "", day, ""];
   const tried = done.reduce((sum, run) => sum + run.tried, 0);
   return [
     fault.title,
     `${tried.toLocaleString("en")} ${fault.unit}`,
     done.map(({ runtime }) => nameOf(runtime)).join(", "),
+    day,
     outcomeOf(fault, done),
   ];
 }

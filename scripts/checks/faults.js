@@ -10,6 +10,9 @@ const fault = {
   unit: "rounds",
   counts: { test: 1, quick: 1, full: 1 },
   expectsFailures: false,
+  date: "2026-01-02T03:04:05Z",
+  seed: 1,
+  machine: "a machine",
 };
 const expected = { ...fault, expectsFailures: true };
 const good = {
@@ -48,19 +51,18 @@ test("the table of faults says what was tried, on what, and with what result", (
   ]);
   const both = "Node 20.1.0, Bun 1.2.3";
   assert.deepEqual(rows, [
-    ["what was tried", "how often", "on", "failed"],
-    ["a fault", "2,000 rounds", both, "0"],
-    ["a fault", "2,000 rounds", both, "3"],
-    ["a fault", "2,000 rounds", both, "1000, which is TOO FEW"],
-    ["a fault", "2,000 rounds", both, "1,001, as they must"],
-    ["a fault", "2,000 rounds", both, "0, CRASHED"],
-    ["a fault", "skipped", "no compiler", ""],
+    ["what was tried", "how often", "on", "when", "failed"],
+    ["a fault", "2,000 rounds", both, "2026-01-02", "0"],
+    ["a fault", "2,000 rounds", both, "2026-01-02", "3"],
+    ["a fault", "2,000 rounds", both, "2026-01-02", "1000, which is TOO FEW"],
+    ["a fault", "2,000 rounds", both, "2026-01-02", "1,001, as they must"],
+    ["a fault", "2,000 rounds", both, "2026-01-02", "0, CRASHED"],
+    ["a fault", "skipped", "no compiler", "2026-01-02", ""],
   ]);
 });
 
-/** @param {import("../faults_child.js").FaultsResult["faults"]} faults */
+/** @param {import("../faults_child.js").CarriedOut[]} faults */
 function rowsOf(faults) {
-  const table = tableOf({ date: "", command: "", seed: 1, machine: "", faults });
-  return table.split("\n").filter((line) => !line.startsWith("| -"))
+  return tableOf(faults).split("\n").filter((line) => !line.startsWith("| -"))
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
 }
