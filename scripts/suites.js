@@ -69,10 +69,11 @@ export const quickSuites = [
 
 /**
  * What runs on the newest Node beside all that runs on yours: what native code, the operating
- * system and the program's end have a part in. The rest is the same JavaScript.
+ * system and the program's end have a part in. The rest is the same JavaScript, also what checks the
+ * pages of files.
  */
 const nativeFiles =
-  /^tests[\\/](lmdb[\\/](?!conformance_test\.ts)|(demo|examples|msgpackr)_test\.ts$)/;
+  /^tests[\\/](lmdb[\\/](?!conformance_test\.ts|verify[\\/](?!open_file))|(demo|examples|msgpackr)_test\.ts$)/;
 
 /**
  * What runs on Bun only, which needs a third of the time for it: it tries core, which knows no

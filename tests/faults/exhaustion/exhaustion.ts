@@ -18,8 +18,11 @@ const UNRESTRICTED: Restriction = { wrapper: [], unavailable: undefined };
 const DISK_BYTES = 4 * 2 ** 20;
 /** Enough for a few databases. */
 const INODES = 64;
-/** In blocks of 512 bytes, as `sh` counts. A file that grows too large is to be an error, no signal. */
-const FILE_LIMIT = `trap "" XFSZ; ulimit -f ${DISK_BYTES / 512}`;
+/**
+ * In blocks of 512 bytes, as `sh` counts. A file that grows too large is to be an error, no signal.
+ * Only the soft limit is set: the child raises it in the end.
+ */
+const FILE_LIMIT = `trap "" XFSZ; ulimit -S -f ${DISK_BYTES / 512}`;
 /** What a child wrote first tells most. */
 const MAX_SHOWN = 2_000;
 /** Node opens the modules of a program nearly all at once; the child takes what it leaves. */

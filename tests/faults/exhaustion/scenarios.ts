@@ -5,10 +5,12 @@
  * @module
  */
 
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { devNull } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { LmdbPersistenceProvider } from "../../../adapters/lmdb/mod.ts";
 import { randomFrom } from "../../conformance/random.ts";
 import { Child } from "../../processes/child.ts";
@@ -46,7 +48,7 @@ export const scenarios: Readonly<Record<ExhaustionKind, Scenario>> = {
   "disk full": diskFull,
   "quota used up": diskFull,
   "no inodes": noInodes,
-  "file size limit": diskFull,
+  "file size limit": (path, seed) => diskFull(path, seed, raiseFileLimit),
   "map full": mapFull,
   "too many readers": tooManyReaders,
   "no file handles": noFileHandles,
@@ -54,7 +56,11 @@ export const scenarios: Readonly<Record<ExhaustionKind, Scenario>> = {
 };
 
 /** The file system has little room, or files may not become larger. Space is made in the end. */
-async function diskFull(path: string, seed: number): Promise<ExhaustionReport> {
+async function diskFull(
+  path: string,
+  seed: number,
+  makeRoom: () => void = () => {},
+): Promise<ExhaustionReport> {
   const random = randomFrom(seed);
   const refused = new Refusals();
   const journals = await CheckedJournals.open({ path: join(path, "data") }, random);
@@ -72,6 +78,7 @@ async function diskFull(path: string, seed: number): Promise<ExhaustionReport> {
   await journals.check("while full");
   for (const outcome of await journals.appendMany(3)) refused.count(outcome);
   ballast.remove();
+  makeRoom();
   const outcome = await journals.append(100);
   refused.count(outcome);
   const goesOn = outcome === "ok" || outcome === "REOPEN_REQUIRED";
@@ -86,6 +93,12 @@ async function diskFull(path: string, seed: number): Promise<ExhaustionReport> {
     journals.expect(isRight, `an append was rejected with ${code}`);
   }
   return reportOf(journals, refused);
+}
+
+function raiseFileLimit(): void {
+  const args = ["--pid", `${process.pid}`, "--fsize=unlimited:"];
+  const { status, error, stderr } = spawnSync("prlimit", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`prlimit failed: ${error?.message ?? stderr}`);
 }
 
 /** The limit that the provider was opened with is reached. It goes on without being reopened. */
