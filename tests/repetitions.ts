@@ -40,7 +40,7 @@ const faultCounts: Readonly<Record<string, FaultCounts>> = {
   // Eight things run out in turn, from one on that the seed decides.
   "exhaustion": { test: 8, quick: 24, full: 192 },
   // From 150 on, every usual outcome must have come.
-  "rotten-bytes": { test: 60, quick: 150, full: 5_000 },
+  "rotten-bytes": { test: 150, quick: 150, full: 5_000 },
   "rotten-bytes-unchecked": { test: 30, quick: 60, full: 100 },
   "data-file": { test: 25, quick: 75, full: 3_000 },
   "torn-file": { test: 25, quick: 75, full: 3_000 },
