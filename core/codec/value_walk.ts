@@ -39,6 +39,8 @@ export type PathStep = number | string | { readonly accessor: string };
 /** The walk. A subclass decides what to do with values that not every format has a type for. */
 export abstract class ValueWalk {
   readonly #path: PathStep[] = [];
+  #root: object | undefined;
+  /** The containers below the root. Most values have none: a first item would reserve room for 17. */
   readonly #ancestors: object[] = [];
   #weight = 0;
 
@@ -196,8 +198,9 @@ export abstract class ValueWalk {
 
   /** A cycle exceeds every depth, so the search for it can wait until the maximum is reached. */
   #enter(container: object, depth: number): void {
-    if (depth === MAX_DEPTH) this.#refuseDepth(container);
-    this.#ancestors[depth] = container;
+    if (depth === 0) this.#root = container;
+    else if (depth < MAX_DEPTH) this.#ancestors[depth - 1] = container;
+    else this.#refuseDepth(container);
   }
 
   #addWeight(weight: number): void {
@@ -208,7 +211,7 @@ export abstract class ValueWalk {
   }
 
   #refuseDepth(container: object): never {
-    const containers = [...this.#ancestors.slice(0, MAX_DEPTH), container];
+    const containers = [this.#root, ...this.#ancestors.slice(0, MAX_DEPTH - 1), container];
     const depth = containers.findIndex((one, index) => containers.indexOf(one) !== index);
     if (depth >= 0) throw unencodable(`a cycle${this.#describePath(depth)}`);
     throw unencodable(`a value nested more than ${MAX_DEPTH} levels deep`);

@@ -21,6 +21,8 @@ const LOOKS_PER_ACTOR = 4;
 export class ActorQueues {
   /** By kind and id: two look-ups take less time than making one key of both. */
   readonly #kinds = new Map<string, Map<string, ActorQueue>>();
+  /** The last one that was found: an append asks for its address, then for its queue. */
+  #latest: ActorQueue | undefined;
   readonly #all = new Set<ActorQueue>();
   readonly #arena = new ByteArena();
   readonly #log: Log;
@@ -44,6 +46,7 @@ export class ActorQueues {
    * @returns Its queue.
    */
   get(address: ActorAddress): ActorQueue {
+    if (this.#latest?.address === address) return this.#latest;
     return this.find(address.kind, address.actorId) ?? this.#add(address);
   }
 
@@ -55,7 +58,7 @@ export class ActorQueues {
    * @returns Its queue, or `undefined` if it is not known.
    */
   find(kind: string, actorId: string): ActorQueue | undefined {
-    return this.#kinds.get(kind)?.get(actorId);
+    return this.#latest = this.#kinds.get(kind)?.get(actorId);
   }
 
   /** All known actors. */
@@ -87,7 +90,9 @@ export class ActorQueues {
     }
   }
 
-  #forget({ address: { kind, actorId }, journal }: ActorQueue): void {
+  #forget(actor: ActorQueue): void {
+    const { address: { kind, actorId }, journal } = actor;
+    if (this.#latest === actor) this.#latest = undefined;
     this.#log.hot.detach(journal);
     const ofKind = this.#kinds.get(kind);
     ofKind?.delete(actorId);

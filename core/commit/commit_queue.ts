@@ -411,7 +411,7 @@ export class CommitQueue {
   }
 
   #admit(actor: ActorQueue, operation: Operation, run: EncodedRun | undefined): void {
-    if (this.#admission.tryAdmit(operation)) return this.#join({ actor, operation, run });
+    if (this.#admission.tryAdmit(operation)) return this.#join(actor, operation, run);
     const refusal = this.#admission.enqueue({ actor, operation, run });
     if (refusal) this.#completions.reject(operation, refusal);
     // What waits for more to come must not keep out what waits for room.
@@ -432,15 +432,14 @@ export class CommitQueue {
   }
 
   /** An operation that has waited for room does not also wait for others of its batch. */
-  #joinAfterWaiting(waiter: Waiter): void {
-    this.#join(waiter);
-    this.#makeDue(waiter.actor);
+  #joinAfterWaiting({ actor, operation, run }: Waiter): void {
+    this.#join(actor, operation, run);
+    this.#makeDue(actor);
   }
 
   /** Adds an admitted operation after all others of its actor. */
-  #join(waiter: Waiter): void {
-    const { actor, operation, run } = waiter;
-    if (actor.hold && this.#tasks.park(waiter)) return;
+  #join(actor: ActorQueue, operation: Operation, run: EncodedRun | undefined): void {
+    if (actor.hold && this.#tasks.park({ actor, operation, run })) return;
     if (operation.type === "truncate" || !run) {
       if (operation.type === "truncate") actor.addTruncation(operation);
       return this.#makeDue(actor);

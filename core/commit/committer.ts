@@ -73,7 +73,16 @@ interface LogCommit {
   readonly piece: CollectedPiece | undefined;
 }
 
+/** The next piece, which is made while a commit is in flight. */
+interface PieceAhead {
+  readonly piece: Promise<CollectedPiece | undefined>;
+  /** False once the commit has turned out not to have been applied. */
+  isValid: boolean;
+}
+
 const NO_WRITES: readonly PlainWrite[] = [];
+/** After so many microtasks storages have begun with a commit: what is made meanwhile costs no time. */
+const MICROTASKS_TO_BEGIN = 8;
 
 /** Carries out the commits of a queue. */
 export class Committer {
@@ -87,6 +96,7 @@ export class Committer {
   /** Whether the collector has had nothing to do, so that it is no reason to go on. */
   #collectorRests = false;
   #isCollecting = true;
+  #ahead: PieceAhead | undefined;
   #recordBytes = 0;
   #fatal: PersistenceError | undefined;
 
@@ -175,7 +185,7 @@ export class Committer {
       .filter((plan) => plan !== undefined);
     const plans = planned.filter((plan) => this.#begin(plan));
     const writes = scope === "all" ? this.#writes.splice(0) : NO_WRITES;
-    const isFresh = piece && log.isAsOf(piece.asOf);
+    const isFresh = piece && log.allowsPiece(piece.asOf);
     const commit = { plans, piece: isFresh ? piece : undefined };
     if (plans.length === 0 && !commit.piece && writes.length === 0) return;
     await this.#commit(commit, writes, scope === "all");
@@ -232,17 +242,42 @@ export class Committer {
 
   /** Without it everything else goes on. */
   async #nextPiece(isAlone: boolean, takesAll = false): Promise<CollectedPiece | undefined> {
-    const { collector, counts } = this.#services;
+    const { collector, log } = this.#services;
     if (!isAlone) this.#collectorRests = false;
+    const ahead = this.#ahead;
+    if (ahead) {
+      const piece = await ahead.piece;
+      this.#ahead = undefined;
+      const isUsable = ahead.isValid && this.#isCollecting && !this.#fatal && !takesAll;
+      if (piece && isUsable && log.allowsPiece(piece.asOf)) return piece;
+    }
     if (!this.#isCollecting || this.#fatal || !(takesAll || collector.hasWork)) return undefined;
+    const piece = await this.#make(() => collector.nextPiece(this.#recordBytes, takesAll));
+    this.#collectorRests = piece === undefined;
+    return piece;
+  }
+
+  /** While a commit is in flight, the piece after its own can be made. */
+  #makeAhead(before: CollectedPiece | undefined): PieceAhead | undefined {
+    if (!before?.continuation || !this.#isCollecting) return undefined;
+    return this.#ahead = { piece: this.#pieceAfter(before), isValid: true };
+  }
+
+  async #pieceAfter(before: CollectedPiece): Promise<CollectedPiece | undefined> {
+    for (let count = 0; count < MICROTASKS_TO_BEGIN; count++) await undefined;
+    const { collector } = this.#services;
+    return await this.#make(() => collector.pieceAfter(before, this.#recordBytes));
+  }
+
+  async #make(
+    makePiece: () => Promise<CollectedPiece | undefined>,
+  ): Promise<CollectedPiece | undefined> {
+    const { counts } = this.#services;
     try {
-      const piece = await collector.nextPiece(this.#recordBytes, takesAll);
-      this.#collectorRests = piece === undefined;
-      return piece;
+      return await makePiece();
     } catch (error) {
       counts.failedCollections++;
       counts.lastCollectionError = error;
-      this.#collectorRests = true;
       return undefined;
     }
   }
@@ -283,16 +318,20 @@ export class Committer {
     if (isLogged) groups.push(this.#groupOf(commit, record));
     if (groups.length === 0) return;
     const startedAtMs = performance.now();
+    const committing = storage.commit(groups);
+    const ahead = this.#makeAhead(piece);
     try {
-      const applied = await storage.commit(groups);
+      const applied = await committing;
       commitTime.observe(performance.now() - startedAtMs);
       counts.commits++;
       if (isLogged) {
         if (applied[kept.length]) this.#complete(commit, position, record);
         else this.#planAnew(plans);
       }
+      if (ahead && !applied[kept.length]) ahead.isValid = false;
       kept.forEach((write, index) => this.#resolveWrite(write, applied[index] === true));
     } catch (error) {
+      if (ahead) ahead.isValid = false;
       if (mayMakeRoom && isFull(error)) await this.#commitOneByOne(plans, kept);
       else this.#fail(error, plans, kept);
     }

@@ -9,6 +9,7 @@ import type { JournalState } from "../format/head.ts";
 import { entryKey } from "../format/keys.ts";
 import { LOG_ITEM, type LogKey, type NewLogItem } from "../format/log_record.ts";
 import type { StorageChange } from "../ports/storage.ts";
+import { withItem } from "./pending_frames.ts";
 
 /**
  * From so many bytes on, the entries of an actor stand in frames of their own at once, and the log
@@ -32,19 +33,19 @@ export function itemsOf(
   after: JournalState,
   frames: readonly FrameBuilder[],
 ): NewLogItem[] {
-  const items: NewLogItem[] = [];
+  let items: NewLogItem[] = [];
   let next = before.nextSequenceNumber;
   const count = after.nextSequenceNumber - next;
-  if (isFramed(frames)) items.push(item(actor, LOG_ITEM.reference, next, count, undefined));
+  if (isFramed(frames)) items = [item(actor, LOG_ITEM.reference, next, count, undefined)];
   else {
     for (const frame of frames) {
-      items.push(item(actor, LOG_ITEM.entries, next, frame.count, frame));
+      items = withItem(items, item(actor, LOG_ITEM.entries, next, frame.count, frame));
       next += frame.count;
     }
   }
   const { firstSequenceNumber: first } = after;
   if (first !== before.firstSequenceNumber) {
-    items.push(item(actor, LOG_ITEM.truncation, first, 0, undefined));
+    items = withItem(items, item(actor, LOG_ITEM.truncation, first, 0, undefined));
   }
   return items;
 }

@@ -6,7 +6,8 @@
  */
 
 import type { EncodedRun } from "../format/encoded_run.ts";
-import { FRAME_TARGET_BYTES, FrameBuilder, type FrameMemory } from "../format/frame.ts";
+import { FRAME_TARGET_BYTES, FrameBuilder } from "../format/frame.ts";
+import type { ByteMemory } from "../util/byte_arena.ts";
 
 /**
  * Appends messages to frames.
@@ -21,7 +22,7 @@ export function appendToFrames(
   frames: FrameBuilder[],
   run: EncodedRun,
   timeMs: number,
-  memory: FrameMemory,
+  memory: ByteMemory,
 ): FrameBuilder[] {
   const last = frames[frames.length - 1];
   if (run.ends) return appendEntriesToFrames(frames, run.bytes, run.ends, timeMs, memory);
@@ -42,7 +43,7 @@ function appendEntriesToFrames(
   bytes: Uint8Array,
   ends: readonly number[],
   timeMs: number,
-  memory: FrameMemory,
+  memory: ByteMemory,
 ): FrameBuilder[] {
   let list = frames;
   let frame = frames[frames.length - 1];

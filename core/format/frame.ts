@@ -24,6 +24,7 @@
 
 import { describeActor, detailsOf } from "../errors/actor_name.ts";
 import { PersistenceError } from "../errors/persistence_error.ts";
+import type { ByteMemory } from "../util/byte_arena.ts";
 import { copyBytes, readUint32, readUint53, writeUint32, writeUint53 } from "../util/bytes.ts";
 import type { ActorAddress } from "./actor_address.ts";
 import { ENVELOPE_BYTES, sealEnvelope, verifyEnvelope } from "./envelope.ts";
@@ -48,17 +49,6 @@ export const FRAME_TARGET_BYTES = 32_700;
 /** A frame has at most this many entries. */
 export const FRAME_MAX_ENTRIES = 4_096;
 
-/** Allocates the memory of frames. */
-export interface FrameMemory {
-  /**
-   * Allocates memory.
-   *
-   * @param length The number of bytes.
-   * @returns The memory, filled with zeros. Nothing else uses it.
-   */
-  allocate(length: number): Uint8Array;
-}
-
 /** A frame that is being built. */
 export class FrameBuilder {
   /** The number of its entries. */
@@ -66,9 +56,13 @@ export class FrameBuilder {
   /** The time of its first entry, in milliseconds since 1970. */
   readonly baseTimeMs: number;
 
-  readonly #memory: FrameMemory;
+  readonly #memory: ByteMemory;
+  /** Its record is a part of this. */
   #bytes: Uint8Array;
-  #length = ENTRIES_OFFSET;
+  /** Where the record begins, where the next entry begins, and where the room ends. */
+  #start: number;
+  #end: number;
+  #limit: number;
 
   /**
    * Creates a frame without entries.
@@ -77,12 +71,18 @@ export class FrameBuilder {
    * @param expectedBytes The approximate minimum length of its entries.
    * @param memory Allocates the memory of the frame.
    */
-  constructor(baseTimeMs: number, expectedBytes: number, memory: FrameMemory) {
+  constructor(baseTimeMs: number, expectedBytes: number, memory: ByteMemory) {
     this.baseTimeMs = baseTimeMs;
     this.#memory = memory;
-    this.#bytes = memory.allocate(
-      Math.max(INITIAL_CAPACITY_BYTES, ENTRIES_OFFSET + 2 * MAX_VARINT_BYTES + expectedBytes),
+    const length = Math.max(
+      INITIAL_CAPACITY_BYTES,
+      ENTRIES_OFFSET + 2 * MAX_VARINT_BYTES + expectedBytes,
     );
+    memory.cut(length);
+    this.#bytes = memory.bytes;
+    this.#start = memory.start;
+    this.#end = this.#start + ENTRIES_OFFSET;
+    this.#limit = this.#start + length;
   }
 
   /**
@@ -92,23 +92,23 @@ export class FrameBuilder {
    * @param memory Allocates the memory of the frame.
    * @returns The frame.
    */
-  static of(record: Uint8Array, memory: FrameMemory): FrameBuilder {
+  static of(record: Uint8Array, memory: ByteMemory): FrameBuilder {
     const baseTimeMs = readUint53(record, BASE_TIME_OFFSET, "little-endian");
     const frame = new FrameBuilder(baseTimeMs, record.length, memory);
-    frame.#bytes.set(record);
-    frame.#length = record.length;
+    frame.#bytes.set(record, frame.#start);
+    frame.#end = frame.#start + record.length;
     frame.count = readUint32(record, COUNT_OFFSET, "little-endian");
     return frame;
   }
 
   /** The length of its record in bytes. */
   get byteLength(): number {
-    return this.#length;
+    return this.#end - this.#start;
   }
 
   /** How many bytes its entries have, without the header. */
   get entriesLength(): number {
-    return this.#length - ENTRIES_OFFSET;
+    return this.#end - this.#start - ENTRIES_OFFSET;
   }
 
   /**
@@ -119,7 +119,7 @@ export class FrameBuilder {
    * @returns The offset after the last entry.
    */
   writeEntries(target: Uint8Array, offset: number): number {
-    copyBytes(this.#bytes, ENTRIES_OFFSET, this.#length, target, offset);
+    copyBytes(this.#bytes, this.#start + ENTRIES_OFFSET, this.#end, target, offset);
     return offset + this.entriesLength;
   }
 
@@ -133,7 +133,7 @@ export class FrameBuilder {
   accepts(payloadBytes: number, timeMs: number): boolean {
     if (this.count === 0) return true;
     const timeOffset = timeMs - this.baseTimeMs;
-    return this.#length + payloadBytes <= FRAME_TARGET_BYTES &&
+    return this.byteLength + payloadBytes <= FRAME_TARGET_BYTES &&
       this.count < FRAME_MAX_ENTRIES &&
       timeOffset >= 0 && timeOffset < MAX_TIME_OFFSET_MS;
   }
@@ -147,7 +147,7 @@ export class FrameBuilder {
   append(payload: EncodedPayload, timeMs: number): void {
     const payloadBytes = payload.header.length + payload.bytes.length;
     const payloadStart = this.#startEntry(payloadBytes, timeMs);
-    this.#length = writePayload(this.#bytes, payloadStart, payload);
+    this.#end = writePayload(this.#bytes, payloadStart, payload);
   }
 
   /**
@@ -163,7 +163,7 @@ export class FrameBuilder {
     const start = first === 0 ? 0 : ends[first - 1] ?? 0;
     const most = Math.min(ends.length - first, FRAME_MAX_ENTRIES - this.count);
     let count = this.count === 0 ? 1 : 0;
-    const lastEnd = start + FRAME_TARGET_BYTES - this.#length;
+    const lastEnd = start + FRAME_TARGET_BYTES - this.byteLength;
     while (count < most && (ends[first + count] ?? 0) <= lastEnd) count++;
     return count;
   }
@@ -179,8 +179,8 @@ export class FrameBuilder {
    */
   appendRun(source: Uint8Array, start: number, end: number, count: number): void {
     this.#reserve(end - start);
-    copyBytes(source, start, end, this.#bytes, this.#length);
-    this.#length += end - start;
+    copyBytes(source, start, end, this.#bytes, this.#end);
+    this.#end += end - start;
     this.count += count;
   }
 
@@ -197,7 +197,7 @@ export class FrameBuilder {
     const longerTimes = shiftMs === 0 ? 0 : (MAX_VARINT_BYTES - 1) * count;
     return this.count === 0 || (shiftMs >= 0 && shiftMs < MAX_TIME_OFFSET_MS &&
       this.count + count <= FRAME_MAX_ENTRIES &&
-      this.#length + bytes + longerTimes <= FRAME_TARGET_BYTES);
+      this.byteLength + bytes + longerTimes <= FRAME_TARGET_BYTES);
   }
 
   /**
@@ -226,7 +226,7 @@ export class FrameBuilder {
       cursor.offset += payloadBytes;
       const payloadStart = this.#startEntry(payloadBytes, timeMs);
       copyBytes(source, payload, cursor.offset, this.#bytes, payloadStart);
-      this.#length = payloadStart + payloadBytes;
+      this.#end = payloadStart + payloadBytes;
     }
   }
 
@@ -237,16 +237,16 @@ export class FrameBuilder {
    * @returns The new frame.
    */
   filter(keeps: (index: number) => boolean): FrameBuilder {
-    const copy = new FrameBuilder(this.baseTimeMs, this.#length, this.#memory);
-    const cursor = { bytes: this.#bytes, offset: ENTRIES_OFFSET };
+    const copy = new FrameBuilder(this.baseTimeMs, this.byteLength, this.#memory);
+    const cursor = { bytes: this.#bytes, offset: this.#start + ENTRIES_OFFSET };
     for (let index = 0; index < this.count; index++) {
       const start = cursor.offset;
       readVarint(cursor);
       const payloadBytes = readVarint(cursor);
       cursor.offset += payloadBytes;
       if (!keeps(index)) continue;
-      copy.#bytes.set(this.#bytes.subarray(start, cursor.offset), copy.#length);
-      copy.#length += cursor.offset - start;
+      copyBytes(this.#bytes, start, cursor.offset, copy.#bytes, copy.#end);
+      copy.#end += cursor.offset - start;
       copy.count++;
     }
     return copy;
@@ -259,7 +259,7 @@ export class FrameBuilder {
    * @returns The record, which shares memory with the frame.
    */
   seal(key: Uint8Array): Uint8Array {
-    const record = this.#bytes.subarray(0, this.#length);
+    const record = this.#bytes.subarray(this.#start, this.#end);
     writeUint32(record, COUNT_OFFSET, this.count, "little-endian");
     writeUint53(record, BASE_TIME_OFFSET, this.baseTimeMs, "little-endian");
     sealEnvelope(key, record, FRAME_VERSION);
@@ -270,16 +270,21 @@ export class FrameBuilder {
   #startEntry(payloadBytes: number, timeMs: number): number {
     this.#reserve(2 * MAX_VARINT_BYTES + payloadBytes);
     this.count++;
-    const afterTime = writeVarint(this.#bytes, this.#length, timeMs - this.baseTimeMs);
+    const afterTime = writeVarint(this.#bytes, this.#end, timeMs - this.baseTimeMs);
     return writeVarint(this.#bytes, afterTime, payloadBytes);
   }
 
   #reserve(additionalBytes: number): void {
-    const needed = this.#length + additionalBytes;
-    if (needed <= this.#bytes.length) return;
-    const grown = this.#memory.allocate(Math.max(needed, 2 * this.#bytes.length));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
+    if (this.#end + additionalBytes <= this.#limit) return;
+    const { byteLength } = this;
+    const length = Math.max(byteLength + additionalBytes, 2 * (this.#limit - this.#start));
+    this.#memory.cut(length);
+    const { bytes, start } = this.#memory;
+    copyBytes(this.#bytes, this.#start, this.#end, bytes, start);
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = start + byteLength;
+    this.#limit = start + length;
   }
 }
 

@@ -38,8 +38,9 @@
  */
 
 import { PersistenceError } from "../errors/persistence_error.ts";
+import type { ByteMemory } from "../util/byte_arena.ts";
 import { copyBytes, readUint32, readUint53, writeUint32, writeUint53 } from "../util/bytes.ts";
-import type { FrameBuilder, FrameMemory } from "./frame.ts";
+import type { FrameBuilder } from "./frame.ts";
 import { MAX_VARINT_BYTES, readVarint, writeVarint } from "./varint.ts";
 import { xxh32 } from "./xxh32.ts";
 
@@ -131,7 +132,7 @@ export function encodeLogRecord(
   key: Uint8Array,
   epoch: number,
   items: readonly NewLogItem[],
-  memory: FrameMemory,
+  memory: ByteMemory,
 ): Uint8Array {
   let capacity = HEADER_BYTES + DIRECTORY_BYTES * items.length;
   for (const item of items) capacity += maxItemBytes(item);

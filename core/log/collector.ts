@@ -74,10 +74,22 @@ export interface CollectorPace {
   readonly minPieceBytes: number;
 }
 
+/** What the next piece goes on from while this one is being committed. */
+interface Continuation {
+  readonly job: Job;
+  /** How many of its actors have been collected by then. */
+  readonly done: number;
+  /** What the collector has noted by then, and in which version. */
+  readonly state: LogPositions;
+  readonly version: number;
+}
+
 /** What one commit collects. */
 export interface CollectedPiece {
-  /** What was known of the log when it was made. It must still be all. */
+  /** What was known of the log when it was made: see {@linkcode Log.allowsPiece}. */
   readonly asOf: KnownLog;
+  /** For the next piece; `undefined` if that must wait until this one is committed. */
+  readonly continuation: Continuation | undefined;
   /** Must hold beside the conditions of the log. */
   readonly conditions: readonly StorageCondition[];
   /** The changes. */
@@ -145,24 +157,58 @@ export class Collector {
     if (this.#log.isRebuilding) await this.#log.follow();
     if (this.#log.broken || !(takesAll ? this.hasAny : this.hasWork)) return undefined;
     const asOf = this.#log.known;
-    const key = collectorKey(this.#log.number);
-    const stored = await this.#storage.get("meta", key);
+    const stored = await this.#storage.get("meta", this.#key);
     const version = stored?.version;
+    // Another process has collected, so any actor may have a head now.
+    if (version !== this.#ownVersion && version !== this.#otherVersion) this.#log.hot.forgetHeads();
     const state = await this.#stateIn(stored);
     if (this.#mustWait(version, state)) return undefined;
-    const removal = this.#removalOf(state);
-    const planned = removal ?? await this.#collect(state, recordBytes, takesAll);
+    const planned = this.#removalOf(state) ??
+      await this.#collect(state, recordBytes, takesAll);
+    return this.#pieceOf(planned, asOf, version);
+  }
+
+  /**
+   * Makes the piece after one that is being committed. It must not be committed if that one was not.
+   *
+   * @param before The piece before.
+   * @param recordBytes How many bytes the record has that the piece rides with.
+   * @returns The piece, or `undefined` if it must wait.
+   * @throws {PersistenceError} `CORRUPT`, `UNSUPPORTED_FORMAT`, `STORAGE_FAILED`.
+   */
+  async pieceAfter(
+    { continuation }: CollectedPiece,
+    recordBytes: number,
+  ): Promise<CollectedPiece | undefined> {
+    if (!continuation || continuation.job !== this.#job || this.#log.isRebuilding) return undefined;
+    const asOf = this.#log.known;
+    const { state, done, version } = continuation;
+    const planned = await this.#collect(state, recordBytes, false, done);
+    return this.#pieceOf(planned, asOf, version);
+  }
+
+  get #key(): Uint8Array {
+    return collectorKey(this.#log.number);
+  }
+
+  #pieceOf(
+    planned: PlannedPiece | undefined,
+    asOf: KnownLog,
+    version: number | undefined,
+  ): CollectedPiece | undefined {
     // What was collected by others meanwhile is not known any more, so it was not all taken.
-    if (asOf.drops !== this.#log.known.drops) this.#endJob();
-    if (!planned || !this.#log.isAsOf(asOf)) return undefined;
+    if (asOf.moves !== this.#log.known.moves) this.#endJob();
+    if (!planned || !this.#log.allowsPiece(asOf)) return undefined;
+    const { changes, state, progress, onCommitted } = planned;
     const next = (version ?? 0) + 1;
     return {
       asOf,
-      conditions: [{ keyspace: "meta", key, version }],
-      changes: [...planned.changes, putPositions(key, planned.state, next)],
+      continuation: progress && { ...progress, state, version: next },
+      conditions: [{ keyspace: "meta", key: this.#key, version }],
+      changes: [...changes, putPositions(this.#key, state, next)],
       onCommitted: () => {
         this.#ownVersion = next;
-        planned.onCommitted();
+        onCommitted();
       },
     };
   }
@@ -234,13 +280,19 @@ export class Collector {
       changes.push({ type: "delete", keyspace: "log", key: logKey(number, position) });
     }
     const second = end === last ? collected.position : end;
-    return { changes, state: { first: state.first, second }, onCommitted: () => {} };
+    return {
+      changes,
+      state: { first: state.first, second },
+      progress: undefined,
+      onCommitted: () => {},
+    };
   }
 
   async #collect(
     state: LogPositions,
     recordBytes: number,
     takesAll: boolean,
+    doneBefore?: number,
   ): Promise<PlannedPiece | undefined> {
     if (this.#job && this.#job.first !== this.#log.collected.position) this.#endJob();
     if (!this.#job && !takesAll && !this.#isTooHot) return undefined;
@@ -249,7 +301,7 @@ export class Collector {
     if (!job) return undefined;
     const maxBytes = Math.max(this.#minPieceBytes, BYTES_PER_RECORD_BYTE * recordBytes);
     const changes: StorageChange[] = [];
-    let { done } = job;
+    let done = doneBefore ?? job.done;
     for (let bytes = 0; done < job.actors.length && bytes < maxBytes; done++) {
       const actor = job.actors[done];
       if (!actor) continue;
@@ -268,6 +320,7 @@ export class Collector {
       return {
         changes,
         state: { first: job.end, second: Math.max(first, state.second) },
+        progress: { job, done },
         onCommitted: () => this.#finish(job, done),
       };
     }
@@ -287,6 +340,7 @@ export class Collector {
     return {
       changes,
       state: { first: 0, second: Math.max(first, state.second) },
+      progress: undefined,
       onCommitted: () => {
         this.#finish(job, done);
         this.#endJob();
@@ -352,7 +406,7 @@ export class Collector {
     // If it was deleted later, what counts of this part does not matter any more.
     if (items.length === 0) items = this.#log.hot.newestItemsOf(actor, { before: job.end });
     const isDeleted = items[0]?.item.deletes === true;
-    const head = isDeleted ? undefined : await this.#headOf(address);
+    const head = isDeleted || this.#hasNoHead(actor) ? undefined : await this.#headOf(address);
     if (head && head.incarnation < job.first) job.incarnations.set(actor, head.incarnation);
     if (head) items = items.filter(({ position }) => position >= head.position);
     if (items.length === 0) return [];
@@ -363,6 +417,11 @@ export class Collector {
       end: job.end,
       retainedFrom: retainedFrom(all, job.end),
     });
+  }
+
+  /** Only a deletion makes that of a head which is still stored. */
+  #hasNoHead(actor: LogActor): boolean {
+    return !actor.mayHaveHead && !this.#log.hot.isDeleted(actor);
   }
 
   /** The head of an actor; null if it is damaged. */
@@ -379,6 +438,8 @@ export class Collector {
 interface PlannedPiece {
   readonly changes: StorageChange[];
   readonly state: LogPositions;
+  /** If the next piece only goes on from this one. */
+  readonly progress: Pick<Continuation, "job" | "done"> | undefined;
   readonly onCommitted: () => void;
 }
 

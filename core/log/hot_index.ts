@@ -49,7 +49,6 @@ export class HotIndex {
   readonly #damaged = new Map<number, number>();
   #bytes = 0;
   #hotActors = 0;
-  /** The position of the last truncation or reset. */
   #lastRemoval = 0;
 
   /** How many bytes the records have. */
@@ -60,6 +59,11 @@ export class HotIndex {
   /** Whether it has something that is not needed any more, so that collecting it makes room. */
   get hasRemovals(): boolean {
     return this.records.has(this.#lastRemoval);
+  }
+
+  /** The position of the last truncation or reset, 0 if there was none. */
+  get lastRemoval(): number {
+    return this.#lastRemoval;
   }
 
   /** How many actors have hot items. */
@@ -201,6 +205,11 @@ export class HotIndex {
   /** Forgets the states of all actors, since not all that has been committed is known. */
   forgetStates(): void {
     for (const actor of this.actors()) actor.state = undefined;
+  }
+
+  /** Forgets which actors have no head. */
+  forgetHeads(): void {
+    for (const actor of this.actors()) actor.mayHaveHead = true;
   }
 
   /** Forgets everything, except the actors that are in use, of which nothing is known any more. */

@@ -57,6 +57,8 @@ export interface KnownLog {
   readonly next: number;
   /** How often hot items were dropped. */
   readonly drops: number;
+  /** How often a part of the log was collected to its end, or all of it was read anew. */
+  readonly moves: number;
 }
 
 /** The log of a store. */
@@ -80,6 +82,7 @@ export class Log implements JournalHeads {
   #broken: PersistenceError | undefined;
   /** Counts how often hot items were dropped: what was read of heads before may be older. */
   #drops = 0;
+  #moves = 0;
   #isRebuilding = false;
   #following: Promise<void> | undefined;
   #followingAfter: Promise<void> | undefined;
@@ -120,7 +123,7 @@ export class Log implements JournalHeads {
 
   /** What is known of the log at this moment. */
   get known(): KnownLog {
-    return { next: this.#next, drops: this.#drops };
+    return { next: this.#next, drops: this.#drops, moves: this.#moves };
   }
 
   /**
@@ -131,6 +134,18 @@ export class Log implements JournalHeads {
    */
   isAsOf({ next, drops }: KnownLog): boolean {
     return this.#next === next && this.#drops === drops;
+  }
+
+  /**
+   * Whether what was planned to be collected may still be: entries may have been added since, but
+   * nothing was removed, and nobody else has collected anything.
+   *
+   * @param known What was known when it was planned.
+   * @returns Whether it may.
+   */
+  allowsPiece({ next, moves }: KnownLog): boolean {
+    return this.#moves === moves && this.hot.lastRemoval < next && !this.#broken &&
+      !this.#isRebuilding;
   }
 
   /** Whether it is being read anew, so that a part of it is not known. */
@@ -187,6 +202,7 @@ export class Log implements JournalHeads {
     if (this.#isRebuilding || collected.position < this.#collected.position) return;
     if (collected.position > this.#collected.position) {
       this.#drops++;
+      this.#moves++;
       this.#assembler.clear();
       this.hot.dropBefore(collected.position);
     }
@@ -497,6 +513,7 @@ export class Log implements JournalHeads {
   async #readAnew(): Promise<void> {
     for (;;) {
       this.#drops++;
+      this.#moves++;
       this.#assembler.clear();
       this.hot.clear();
       const stored = await this.#getCollected();
