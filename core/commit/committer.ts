@@ -185,10 +185,7 @@ export class Committer {
       .filter((plan) => plan !== undefined);
     const plans = planned.filter((plan) => this.#begin(plan));
     const writes = scope === "all" ? this.#writes.splice(0) : NO_WRITES;
-    const isFresh = piece && log.allowsPiece(piece.asOf);
-    const commit = { plans, piece: isFresh ? piece : undefined };
-    if (plans.length === 0 && !commit.piece && writes.length === 0) return;
-    await this.#commit(commit, writes, scope === "all");
+    await this.#commit({ plans, piece }, writes, scope === "all");
   }
 
   /** Learns what other processes have committed, and makes the journals of actors known. */
@@ -297,17 +294,20 @@ export class Committer {
   }
 
   /**
-   * @param commit What is committed to the log.
+   * @param planned What is committed to the log.
    * @param writes What else is committed.
    * @param mayMakeRoom Whether it is tried again if the storage is full.
    */
   async #commit(
-    commit: LogCommit,
+    planned: LogCommit,
     writes: readonly PlainWrite[],
     mayMakeRoom: boolean,
   ): Promise<void> {
     const { storage, log, counts, commitTime } = this.#services;
-    const { plans, piece } = commit;
+    const { plans } = planned;
+    // The log may have gone on since the piece was made.
+    const piece = planned.piece && log.allowsPiece(planned.piece.asOf) ? planned.piece : undefined;
+    const commit = { plans, piece };
     const position = log.nextPosition;
     const items = plans.flatMap((plan) => plan.items);
     const record = items.length > 0 ? this.#encode(items) : undefined;
@@ -318,9 +318,10 @@ export class Committer {
     if (isLogged) groups.push(this.#groupOf(commit, record));
     if (groups.length === 0) return;
     const startedAtMs = performance.now();
-    const committing = storage.commit(groups);
-    const ahead = this.#makeAhead(piece);
+    let ahead: PieceAhead | undefined;
     try {
+      const committing = storage.commit(groups);
+      ahead = this.#makeAhead(piece);
       const applied = await committing;
       commitTime.observe(performance.now() - startedAtMs);
       counts.commits++;

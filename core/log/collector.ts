@@ -180,7 +180,10 @@ export class Collector {
     { continuation }: CollectedPiece,
     recordBytes: number,
   ): Promise<CollectedPiece | undefined> {
-    if (!continuation || continuation.job !== this.#job || this.#log.isRebuilding) return undefined;
+    const job = this.#job;
+    if (!job || continuation?.job !== job || job.first !== this.#log.collected.position) {
+      return undefined;
+    }
     const asOf = this.#log.known;
     const { state, done, version } = continuation;
     const planned = await this.#collect(state, recordBytes, false, done);

@@ -372,6 +372,40 @@ test("simulation: the order knows the journals that an attempt before has collec
     ],
   }));
 
+test("simulation: a piece is not committed if others have collected since it was made", () =>
+  assertHolds({
+    config: {
+      providers: 2,
+      backpressure: "wait",
+      maxPendingMessages: 1_000,
+      maxPendingBytes: 1_000_000,
+      maxHotBytes: 1,
+      minPieceBytes: 65_536,
+      takeoverMs: 0,
+      padding: 0,
+      msPerLook: 0,
+      readsAtOnce: true,
+    },
+    steps: [
+      { do: "append", provider: 0, journal: 0, actor: 0, count: 1 },
+      { do: "tick", count: 11 },
+      { do: "tick", count: 11 },
+      { do: "answer", pick: 2, outcome: "ok" },
+      { do: "append", provider: 0, journal: 0, actor: 0, count: 1 },
+      { do: "append", provider: 1, journal: 0, actor: 2, count: 1 },
+      { do: "answer", pick: 4, outcome: "ok" },
+      { do: "append", provider: 1, journal: 0, actor: 2, count: 1 },
+      { do: "answer", pick: 6, outcome: "ok" },
+      { do: "answer", pick: 4, outcome: "ok" },
+      { do: "append", provider: 0, journal: 0, actor: 1, count: 1 },
+      { do: "abort", pick: 4 },
+      { do: "append", provider: 0, journal: 0, actor: 1, count: 1 },
+      { do: "answer", pick: 7, outcome: "ok" },
+      { do: "answer", pick: 3, outcome: "full" },
+      { do: "read", provider: 1, journal: 3, actor: 0, back: 15 },
+    ],
+  }));
+
 async function assertHolds(simulation: SimulationCase): Promise<void> {
   assert.equal((await simulate(simulation)).failure, undefined);
 }
