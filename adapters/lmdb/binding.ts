@@ -78,6 +78,11 @@ export interface LmdbDatabase {
 
 /** The root database of an environment, through which the environment itself is used. */
 export interface LmdbRoot extends LmdbDatabase, LmdbShared {
+  /** The environment. */
+  readonly env: LmdbShared["env"] & {
+    /** Figures of the newest state; costs less than the statistics. */
+    info(): { readonly lastPageNumber: number };
+  };
   /** Opens a named database: `undefined` if it does not exist and is not to be created. */
   openDB(name: string, options: object): LmdbDatabase | undefined;
   /**

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Stats, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -68,6 +68,26 @@ export class OpenFiles {
     // A reader on a read-only file system has no lock file.
     if (isFull && this.#lock !== undefined) this.#assertSame(LOCK_FILE, this.#lock);
     this.#directory = directory;
+  }
+
+  /**
+   * Opens the data file for appending.
+   *
+   * @returns Its descriptor, or `undefined` if it cannot be opened, or is not the one that LMDB has
+   *   open: the commit finds that out by itself.
+   */
+  openForAppending(): number | undefined {
+    let descriptor: number;
+    try {
+      // Without creating it.
+      descriptor = openSync(join(this.#path, DATA_FILE), constants.O_WRONLY | constants.O_APPEND);
+    } catch {
+      return undefined;
+    }
+    const { dev, ino } = fstatSync(descriptor);
+    if (`${dev}:${ino}` === this.#data) return descriptor;
+    closeSync(descriptor);
+    return undefined;
   }
 
   #assertSame(name: string, identity: string | undefined): void {

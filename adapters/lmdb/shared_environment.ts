@@ -23,6 +23,7 @@ import type { LmdbBinding, LmdbStats } from "./binding.ts";
 import type { CommitGuard } from "./opening_lock.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 import type { OpenFiles } from "./own_files.ts";
+import { FileReserve } from "./file_reserve.ts";
 import { DATA_FILE } from "./files.ts";
 import { countFreedSince, haveRuns } from "./free_pages.ts";
 import { assertWritable, writeGroups } from "./group_write.ts";
@@ -52,6 +53,7 @@ export class SharedEnvironment {
   readonly #guard: CommitGuard | undefined;
   readonly #files: OpenFiles;
   readonly #sizeLimit: SizeLimit;
+  readonly #reserve: FileReserve;
   readonly #verifications = new Verifications();
   #lastCommit: Promise<unknown> = Promise.resolve();
   #failure: PersistenceError | undefined;
@@ -76,13 +78,27 @@ export class SharedEnvironment {
     this.#binding = binding;
     this.#guard = guard;
     this.#files = files;
+    const { pageSize } = binding.root.getStats();
+    const runsExist = (lengths: readonly number[]) =>
+      haveRuns(this.#dataFile, this.#oldestTransaction(), lengths);
     this.#sizeLimit = new SizeLimit(options.mapSize, {
-      pageSize: binding.root.getStats().pageSize,
+      pageSize,
       // A file that is gone has no length: the commit finds that out by itself.
       fileBytes: () => statSync(this.#dataFile, { throwIfNoEntry: false })?.size ?? 0,
       read: () => occupancyOf(this.#statsOfKeyspaces()),
       countPinned: () => this.#pinned(),
-      haveRuns: (lengths) => haveRuns(this.#dataFile, this.#oldestTransaction(), lengths),
+      haveRuns: runsExist,
+    });
+    this.#reserve = new FileReserve({
+      pageSize,
+      limitPages: Math.floor(options.mapSize / pageSize),
+      open: () => files.openForAppending(),
+      usedPages: () => binding.root.env.info().lastPageNumber + 1,
+      freePages: () => {
+        const { filePages, livePages } = occupancyOf(this.#statsOfKeyspaces());
+        return filePages - livePages - this.#pinned().pages;
+      },
+      haveRuns: runsExist,
     });
   }
 
@@ -139,9 +155,9 @@ export class SharedEnvironment {
    * @param groups The groups, each of which applies wholly or not at all.
    * @returns For each group, whether it was applied.
    * @throws {ArgumentRangeError} `INVALID_ARGUMENT` if a keyspace, key or value is not valid.
-   * @throws {PersistenceError} `STORAGE_FULL`; `STORAGE_FAILED` if another process opens the
-   *   environment and does not get on; `REOPEN_REQUIRED` if a commit fails or times out, and for
-   *   each commit after that.
+   * @throws {PersistenceError} `STORAGE_FULL`; `STORAGE_FAILED` if the file cannot be written, or
+   *   another process opens the environment and does not get on; `REOPEN_REQUIRED` if a commit fails
+   *   or times out, and for each commit after that.
    */
   commit(groups: readonly WriteGroup[]): Promise<boolean[]> {
     assertWritable(groups);
@@ -245,6 +261,8 @@ export class SharedEnvironment {
   async #commitNow(groups: readonly WriteGroup[]): Promise<boolean[]> {
     if (this.#failure) throw this.#failure;
     await this.#assertFits(groups);
+    const growing = this.#reserve.take(groups);
+    if (growing) await growing;
     await this.#waitForOpeners();
     try {
       const applied = await within(

@@ -22,7 +22,7 @@ import type { StandardSchemaIssue } from "../ports/standard_schema.ts";
  * | `OPTIONS_MISMATCH` | the path is already open with other options | use the same options |
  * | `PERMISSION_DENIED` | the runtime or file system denies access | grant the named permission |
  * | `OPEN_FAILED` | the storage cannot be opened | see `cause` |
- * | `STORAGE_FULL` | the storage has reached its size limit | truncate, or raise the limit |
+ * | `STORAGE_FULL` | the storage has reached its size limit, or the disk is full | truncate, raise the limit, or make room |
  * | `STORAGE_FAILED` | a read or commit failed, and nothing was applied | see `cause`, then retry |
  * | `REOPEN_REQUIRED` | a commit failed and its outcome is unknown, or the files of the storage were removed or replaced | close and open again |
  * | `OUTCOME_UNKNOWN` | an actor ended before it knew what became of a message: it may still take effect | look at the state, then ask again |

@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { Child } from "../../processes/child.ts";
 import { type Restriction, withLimit, withSmallFileSystem } from "../../processes/restrictions.ts";
+import { currentRuntime } from "../../processes/runtimes.ts";
 import { withDirectory } from "../../temporary_directory.ts";
 import type { Fault, FaultOptions, FaultResult } from "../fault.ts";
 import { compileShim, shimUnavailable } from "../shim.ts";
@@ -73,7 +74,9 @@ export const exhaustion: Fault = {
 
 /** Lets a child store no more in a directory, like a file system with quotas: with EDQUOT. */
 function withQuota(path: string, bytes: number): Restriction {
-  const unavailable = shimUnavailable("exhaustion");
+  const unavailable = currentRuntime.name === "bun"
+    ? "Bun writes by system calls of its own, which no shared object sees"
+    : shimUnavailable("exhaustion");
   if (unavailable !== undefined) return { wrapper: [], unavailable };
   const shim = join(path, "quota.so");
   compileShim("exhaustion", shim);
@@ -92,6 +95,10 @@ async function runRound(
   await using child = new Child("faults/exhaustion/child", job, { wrapper });
   const told = await child.next();
   const { code, signal, errors } = await child.ended;
+  // After a write that fails, LMDB damages the memory of the process now and then.
+  if (errors.includes("Write error")) {
+    return { problems: [`LMDB could not write: ${errors}`], acknowledged: 0, refused: {} };
+  }
   // The script and this file agree on what it reports.
   if (code === 0 && told !== undefined) return told as ExhaustionReport;
   // Whether it has reported tells whether it was about to end anyway.

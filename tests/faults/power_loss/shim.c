@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -163,6 +164,23 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t length, off_t offset) {
   return pwrite64(descriptor, bytes, length, offset);
 }
 
+/*
+ * What is appended goes to the end of the file, wherever that is by then: no other process may append
+ * in between.
+ */
+static ssize_t append(int descriptor, const void *bytes, size_t length) {
+  struct iovec part = { (void *)bytes, length };
+  struct stat status;
+  if (flock(log_descriptor, LOCK_EX) != 0) die("cannot lock the log");
+  if (fstat(descriptor, &status) != 0) die("cannot tell the end of the file");
+  uint64_t id = record(WRITE, descriptor, 0, status.st_size, &part, 1);
+  ssize_t result = ended(descriptor, id, syscall(SYS_write, descriptor, bytes, length));
+  int error = errno;
+  flock(log_descriptor, LOCK_UN);
+  errno = error;
+  return result;
+}
+
 /* These move the position of the descriptor, which the kernel must do. */
 ssize_t writev(int descriptor, const struct iovec *parts, int count) {
   if (!is_data(descriptor)) return syscall(SYS_writev, descriptor, parts, count);
@@ -173,6 +191,8 @@ ssize_t writev(int descriptor, const struct iovec *parts, int count) {
 ssize_t write(int descriptor, const void *bytes, size_t length) {
   struct iovec part = { (void *)bytes, length };
   if (!is_data(descriptor)) return syscall(SYS_write, descriptor, bytes, length);
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags != -1 && (flags & O_APPEND)) return append(descriptor, bytes, length);
   uint64_t id = record(WRITE, descriptor, 0, lseek64(descriptor, 0, SEEK_CUR), &part, 1);
   return ended(descriptor, id, syscall(SYS_write, descriptor, bytes, length));
 }
