@@ -1,10 +1,11 @@
 /**
- * Room at the end of the data file, taken before LMDB needs it.
+ * Room at the end of the data file, taken before LMDB needs it, when room is scarce.
  *
  * If a page cannot be written because the disk is full, LMDB cannot go on, and `lmdb` 3.5.6 writes
  * beyond a buffer when it words the error (see `docs/format.md`): the process may abort. So it is
  * found out here whether the file can grow, by appending zeros. What is appended never overwrites
- * what others write, even if they let the file grow at the same time.
+ * what others write, even if they let the file grow at the same time. As long as there is plenty of
+ * room nothing is appended: it would be written to the disk beside the pages themselves.
  *
  * @module
  */
@@ -30,6 +31,10 @@ const EXTRA_PAGES = 64;
 /** What a page, and `lmdb`, put before a value. */
 const HEADER_BYTES = 32;
 const MAX_WRITE_BYTES = 2 ** 20;
+/** With so much room left beyond what a commit needs, it is not scarce. */
+const PLENTY_BYTES = 64 * 2 ** 20;
+/** How long a look at the room is good for: others do not fill so much within that time. */
+const LOOK_MS = 50;
 
 /**
  * The errors that are not about room. Deno has no code for EFBIG and EDQUOT, and Node none for
@@ -43,6 +48,10 @@ export interface GrowingFile {
   readonly pageSize: number;
   /** The number of pages that the file may have without exceeding the size limit. */
   readonly limitPages: number;
+  /** Whether files of this process may not become as large as the disk allows. */
+  readonly isLimited: boolean;
+  /** Looks how many bytes there are left on the disk: 0 if that cannot be known. */
+  roomBytes(): number;
   /** Opens it for appending. Gives its descriptor, or `undefined` if that is not possible now. */
   open(): number | undefined;
   /** Reads the number of pages that LMDB has ever used, from the newest state. */
@@ -61,6 +70,9 @@ export class FileReserve {
   readonly #file: GrowingFile;
   /** The length of the file, or less: others may have let it grow. It never shrinks. */
   #byteLength = 0;
+  /** How much room there was when it was looked at, less what commits may have taken since. */
+  #roomBytes = 0;
+  #lookedAtMs = -Infinity;
 
   /** @param file The file. */
   constructor(file: GrowingFile) {
@@ -79,9 +91,22 @@ export class FileReserve {
     const { pageSize, limitPages } = this.#file;
     const usedPages = this.#file.usedPages();
     const need = needOf(groups, usedPages, pageSize);
+    if (!this.#isScarce(need.mostPages * pageSize)) return undefined;
     const wantedPages = usedPages + need.mostPages + KEPT_PAGES;
     if (Math.min(wantedPages, limitPages) * pageSize <= this.#byteLength) return undefined;
     return this.#grow(wantedPages + EXTRA_PAGES, usedPages, need, groups);
+  }
+
+  /** Whether a commit of so many bytes may find too little room. */
+  #isScarce(bytes: number): boolean {
+    if (this.#file.isLimited) return true;
+    this.#roomBytes -= bytes;
+    const nowMs = performance.now();
+    if (this.#roomBytes < PLENTY_BYTES || nowMs - this.#lookedAtMs >= LOOK_MS) {
+      this.#lookedAtMs = nowMs;
+      this.#roomBytes = this.#file.roomBytes() - bytes;
+    }
+    return this.#roomBytes < PLENTY_BYTES;
   }
 
   async #grow(

@@ -13,10 +13,10 @@ import { connect, createServer } from "node:net";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { codeOf } from "./files.ts";
+import { isGranted } from "./permissions.ts";
 
 /** What we use of Deno. */
 interface DenoApi {
-  readonly permissions: { querySync(descriptor: { name: "net" }): { readonly state: string } };
   listen(address: UnixAddress): DenoListener;
   connect(address: UnixAddress): Promise<DenoConnection>;
 }
@@ -48,7 +48,7 @@ const denoSockets = process.platform === "win32" ? undefined : deno;
 
 /** Whether sockets may be used: Deno asks the user for a permission that it does not have, or throws. */
 export function mayUseSockets(): boolean {
-  return !deno || deno.permissions.querySync({ name: "net" }).state === "granted";
+  return isGranted({ name: "net" });
 }
 
 /**

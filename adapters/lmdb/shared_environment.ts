@@ -23,6 +23,7 @@ import type { LmdbBinding, LmdbStats } from "./binding.ts";
 import type { CommitGuard } from "./opening_lock.ts";
 import type { LmdbEnvironmentOptions } from "./options.ts";
 import type { OpenFiles } from "./own_files.ts";
+import { isFileSizeLimited, roomBytesAt } from "./disk_room.ts";
 import { FileReserve } from "./file_reserve.ts";
 import { DATA_FILE } from "./files.ts";
 import { countFreedSince, haveRuns } from "./free_pages.ts";
@@ -92,6 +93,8 @@ export class SharedEnvironment {
     this.#reserve = new FileReserve({
       pageSize,
       limitPages: Math.floor(options.mapSize / pageSize),
+      isLimited: isFileSizeLimited(),
+      roomBytes: () => roomBytesAt(options.path),
       open: () => files.openForAppending(),
       usedPages: () => binding.root.env.info().lastPageNumber + 1,
       freePages: () => {

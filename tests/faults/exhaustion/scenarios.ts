@@ -46,23 +46,31 @@ const MAX_READERS = 2;
 /** The scenarios. */
 export const scenarios: Readonly<Record<ExhaustionKind, Scenario>> = {
   "disk full": diskFull,
-  "quota used up": diskFull,
+  "quota used up": (path, seed) => diskFull(path, seed, { isForeseen: false }),
   "no inodes": noInodes,
-  "file size limit": (path, seed) => diskFull(path, seed, raiseFileLimit),
+  "file size limit": (path, seed) => diskFull(path, seed, { makeRoom: raiseFileLimit }),
   "map full": mapFull,
   "too many readers": tooManyReaders,
   "no file handles": noFileHandles,
   "huge value": hugeValue,
 };
 
+/** What is different if not the file system is full. */
+interface Fullness {
+  /** Makes room beside what is removed. */
+  readonly makeRoom?: () => void;
+  /** Whether the adapter can know it before LMDB does. */
+  readonly isForeseen?: boolean;
+}
+
 /**
  * The file system has little room, or files may not become larger. Truncation makes room, and in the
- * end there is space again. All of that goes on without being reopened.
+ * end there is space again. All of that goes on without being reopened, if it is foreseen.
  */
 async function diskFull(
   path: string,
   seed: number,
-  makeRoom: () => void = () => {},
+  { makeRoom = () => {}, isForeseen = true }: Fullness = {},
 ): Promise<ExhaustionReport> {
   const random = randomFrom(seed);
   const refused = new Refusals();
@@ -80,19 +88,24 @@ async function diskFull(
   // What is there can be read, also by the provider that was refused.
   await journals.check("while full");
   for (const outcome of await journals.appendMany(3)) refused.count(outcome);
-  await journals.truncate();
-  journals.expect(await journals.append(100) === "ok", "truncated, it is still full");
-  for (const outcome of await journals.appendMany(3)) refused.count(outcome);
+  if (isForeseen) {
+    await journals.truncate();
+    journals.expect(await journals.append(100) === "ok", "truncated, it is still full");
+    for (const outcome of await journals.appendMany(3)) refused.count(outcome);
+  }
   ballast.remove();
   makeRoom();
-  journals.expect(await journals.append(100) === "ok", "with room again, it is still full");
+  const outcome = await journals.append(100);
+  const goesOn = outcome === "ok" || (!isForeseen && outcome === "REOPEN_REQUIRED");
+  journals.expect(goesOn, `with room again, an append was rejected with ${outcome}`);
   await journals.reopen();
   await journals.check("reopened");
   journals.expect(await journals.append(100) === "ok", "reopened, an append was rejected");
   await journals.check("in the end");
   await journals.close();
   for (const code of refused.codes) {
-    journals.expect(code === "STORAGE_FULL", `an append was rejected with ${code}`);
+    const isRight = code === (isForeseen ? "STORAGE_FULL" : "REOPEN_REQUIRED");
+    journals.expect(isRight, `an append was rejected with ${code}`);
   }
   return reportOf(journals, refused);
 }

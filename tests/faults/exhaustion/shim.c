@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,9 +59,6 @@ static long long length_of(const struct iovec *parts, int count) {
 }
 
 static long long place_of(int descriptor) {
-  struct stat status;
-  int flags = fcntl(descriptor, F_GETFL);
-  if (flags != -1 && (flags & O_APPEND) && fstat(descriptor, &status) == 0) return status.st_size;
   off64_t place = lseek64(descriptor, 0, SEEK_CUR);
   return place < 0 ? 0 : place;
 }
