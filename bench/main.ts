@@ -63,7 +63,9 @@ async function main(chosen: readonly Workload[]): Promise<void> {
     );
     console.error(`${workload.name} took ${seconds} s`);
     if (!options.json) {
-      for (const comparison of comparisons) console.log(`\n${describe(comparison)}`);
+      for (const comparison of comparisons) {
+        console.log(`\n${describe(comparison)}`);
+      }
     }
   }
   if (!options.json) return;

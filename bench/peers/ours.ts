@@ -21,7 +21,10 @@ export class OurStore implements Store {
     this.journal = provider.createMessageJournal<Message>();
   }
 
-  static async open(context: Context, name = "ours"): Promise<OurStore> {
+  static async open(
+    context: Pick<Context, "codec" | "directory">,
+    name = "ours",
+  ): Promise<OurStore> {
     const path = await context.directory("ours");
     return new OurStore(
       name,
@@ -41,7 +44,9 @@ export class OurStore implements Store {
   }
 
   async read(actorId: string, from: number, limit: number): Promise<number> {
-    if (limit <= MAX_ARRAY) return (await this.journal.readFrom(actorId, from, { limit })).length;
+    if (limit <= MAX_ARRAY) {
+      return (await this.journal.readFrom(actorId, from, { limit })).length;
+    }
     let count = 0;
     for await (const _entry of this.journal.replay(actorId, from, { limit })) {
       count++;

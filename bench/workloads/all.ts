@@ -5,6 +5,7 @@ import { flights } from "./flights.ts";
 import { micro } from "./micro.ts";
 import { mixed } from "./mixed.ts";
 import { opening } from "./opening.ts";
+import { processes } from "./processes.ts";
 import { recovery } from "./recovery.ts";
 import { replay } from "./replay.ts";
 import { sequential } from "./sequential.ts";
@@ -12,6 +13,7 @@ import { sizes } from "./sizes.ts";
 import { snapshots } from "./snapshots.ts";
 import { statefulActors } from "./stateful_actors.ts";
 import { unawaited } from "./unawaited.ts";
+import { written } from "./written.ts";
 import type { Workload } from "./workload.ts";
 
 /** All workloads. */
@@ -20,6 +22,8 @@ export const workloads: readonly Workload[] = [
   bulk,
   unawaited,
   actors,
+  processes,
+  written,
   mixed,
   sizes,
   replay,
