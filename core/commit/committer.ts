@@ -23,6 +23,7 @@ import type { CommitWatchers } from "./commit_watchers.ts";
 import type { Completions } from "./completions.ts";
 import { isGuardKept, type JournalGuard } from "./journal_guard.ts";
 import { JournalResets, type QueuedReset } from "./journal_resets.ts";
+import { Stripes } from "./stripes.ts";
 
 /** What must hold of a journal that the log holds on to. */
 export interface HeldGuard extends JournalGuard {
@@ -89,6 +90,7 @@ export class Committer {
   readonly #services: CommitterServices;
   readonly #arena = new ByteArena();
   readonly #resets: JournalResets;
+  readonly #stripes: Stripes;
   #due: ActorQueue[] = [];
   #writes: PlainWrite[] = [];
   /** Another process was faster: the log must be followed before anything is planned. */
@@ -106,6 +108,7 @@ export class Committer {
   constructor(services: CommitterServices) {
     this.#services = services;
     this.#resets = new JournalResets(services);
+    this.#stripes = new Stripes(services.storage, services.log);
   }
 
   /** Whether the next commit has anything to do. */
@@ -169,7 +172,7 @@ export class Committer {
   async #commitActors(due: readonly ActorQueue[], scope: "all" | "actors"): Promise<void> {
     const { log } = this.#services;
     const failed = new Set<ActorQueue>();
-    if (this.#wasOvertaken) await this.#follow(due, failed);
+    if (await this.#mustFollow(due)) await this.#follow(due, failed);
     const piece = scope === "all" && !this.#wasOvertaken
       ? await this.#nextPiece(due.length === 0)
       : undefined;
@@ -188,6 +191,16 @@ export class Committer {
     await this.#commit({ plans, piece }, writes, scope === "all");
   }
 
+  /** Stripes are read before the log is followed, so what is known of it is at least as new. */
+  async #mustFollow(due: readonly ActorQueue[]): Promise<boolean> {
+    try {
+      return await this.#stripes.look(due) || this.#wasOvertaken;
+    } catch {
+      // To follow the log will fail as well, and tell the callers.
+      return true;
+    }
+  }
+
   /** Learns what other processes have committed, and makes the journals of actors known. */
   async #follow(actors: readonly ActorQueue[], failed: Set<ActorQueue>): Promise<void> {
     const arrivals = actors.map((actor) => actor.arrivals);
@@ -196,6 +209,7 @@ export class Committer {
       this.#wasOvertaken = false;
     } catch (error) {
       this.#collectorRests = true;
+      this.#stripes.forget();
       for (const actor of actors) {
         failed.add(actor);
         this.#failActor(actor, [], asPersistenceError(error));
@@ -289,7 +303,7 @@ export class Committer {
     const writes = items.length > 0 || changes.length > 0;
     if (writes) actor.inFlight = true;
     for (const [operation, error] of dropped) completions.drop(operation, error);
-    if (!writes) completions.complete(plan);
+    if (!writes) completions.complete(plan, plan.position);
     return writes;
   }
 
@@ -310,12 +324,14 @@ export class Committer {
     const commit = { plans, piece };
     const position = log.nextPosition;
     const items = plans.flatMap((plan) => plan.items);
-    const record = items.length > 0 ? this.#encode(items) : undefined;
+    const striped = piece ? undefined : this.#stripes.commitOf(plans, items, this.#arena);
+    const record = striped?.record ?? (items.length > 0 ? this.#encode(items) : undefined);
     const isLogged = plans.length > 0 || piece !== undefined;
     const kept = writes.filter((write) => this.#isKept(write));
     // Before the record of the log, which would break their guards.
     const groups = kept.map((write) => this.#guarded(write));
-    if (isLogged) groups.push(this.#groupOf(commit, record));
+    if (striped) groups.push(...striped.groups);
+    else if (isLogged) groups.push(this.#groupOf(commit, record));
     if (groups.length === 0) return;
     const startedAtMs = performance.now();
     let ahead: PieceAhead | undefined;
@@ -325,11 +341,14 @@ export class Committer {
       const applied = await committing;
       commitTime.observe(performance.now() - startedAtMs);
       counts.commits++;
+      const place = applied.indexOf(true, kept.length) - kept.length;
       if (isLogged) {
-        if (applied[kept.length]) this.#complete(commit, position, record);
-        else this.#planAnew(plans);
+        if (place >= 0) {
+          this.#stripes.applied(items, position + place, striped && place);
+          this.#complete(commit, position, place, record);
+        } else this.#planAnew(plans);
       }
-      if (ahead && !applied[kept.length]) ahead.isValid = false;
+      if (ahead && place < 0) ahead.isValid = false;
       kept.forEach((write, index) => this.#resolveWrite(write, applied[index] === true));
     } catch (error) {
       if (ahead) ahead.isValid = false;
@@ -383,13 +402,16 @@ export class Committer {
   #complete(
     { plans, piece }: LogCommit,
     position: number,
+    place: number,
     record: Uint8Array | undefined,
   ): void {
     const { log, completions, watchers } = this.#services;
-    if (record) log.append(position, record, plans);
+    // Records of others are before it: they are read, and then it is read as well.
+    if (place > 0) this.#wasOvertaken = true;
+    else if (record) log.append(position, record, plans);
     piece?.onCommitted();
     for (const plan of plans) {
-      completions.complete(plan);
+      completions.complete(plan, position + place);
       watchers.notify(plan.actor.address);
     }
   }
@@ -433,6 +455,7 @@ export class Committer {
   #planAnew(plans: readonly CommitPlan[]): void {
     this.#services.counts.conflicts += plans.length;
     this.#wasOvertaken = true;
+    this.#stripes.overtaken();
     for (const plan of plans) {
       this.#putBack(plan);
       this.makeDue(plan.actor);

@@ -53,15 +53,16 @@ export class Completions {
    * Resolves the operations of a plan, which has been carried out.
    *
    * @param plan The plan.
+   * @param position The position of the record.
    */
-  complete(plan: CommitPlan): void {
+  complete(plan: CommitPlan, position: number): void {
     plan.actor.inFlight = false;
     for (const operation of plan.operations) {
       this.#admission.release(operation);
       if (operation.type === "append") {
         this.#counts.committedMessages += operation.count;
         this.#noLongerPending(operation);
-        resolveAppend(operation, plan.position);
+        resolveAppend(operation, position);
         operation.origin.calls.succeed(operation.call);
         operation.unwatch?.();
       } else {

@@ -3,7 +3,8 @@
  *
  * Records stand in the keyspace "log". A key is the number of the log as 2 bytes, then the position
  * as 8 bytes, both big-endian, with a checksum (see `checksummed_key.ts`). The version of a record
- * in the storage is 1, that of an order record (see `order_record.ts`) is 2.
+ * in the storage is 1, or 3 if its commit has written the stripes of its actors; that of an order
+ * record (see `order_record.ts`) is 2.
  *
  * Two records in the keyspace "meta" say how far the log has been collected. Both are the envelope
  * (see `envelope.ts`) and two positions of 8 bytes. Their keys are a byte, then the number of the
@@ -13,6 +14,11 @@
  * |---|---|---|
  * | 06 | what was committed before it stands in frames and heads | 0 |
  * | 07 | the end of the part that is being collected, 0 if there is none | the records before it have been removed |
+ *
+ * A stripe stands for many actors. Its key in "meta" is the byte 08, the number of the log as 2
+ * bytes, and its own number as 2 bytes, that is the checksum of an actor's key modulo 4,096. Its
+ * value is empty but for a zero byte, its version the position of the last record with version 3
+ * that has an item of one of its actors. See `stripes.ts`.
  *
  * @module
  */
@@ -26,6 +32,9 @@ import { ENVELOPE_BYTES, sealEnvelope, verifyEnvelope } from "./envelope.ts";
 const STATE_VERSION = 1;
 const COLLECTED_PREFIX = 0x06;
 const COLLECTOR_PREFIX = 0x07;
+const STRIPE_PREFIX = 0x08;
+const STRIPES = 4_096;
+const STRIPE_VALUE = new Uint8Array(1);
 const LOG_BYTES = 2;
 const BARE_KEY_BYTES = LOG_BYTES + 8;
 const KEY_BYTES = BARE_KEY_BYTES + KEY_CHECKSUM_BYTES;
@@ -36,7 +45,7 @@ const SUBJECT = "state of the log";
 export const FIRST_POSITION = 1;
 
 /** The versions of the records of the log in the storage. */
-export const LOG_VERSION = { record: 1, order: 2 } as const;
+export const LOG_VERSION = { record: 1, order: 2, striped: 3 } as const;
 
 /** Two positions of a log. */
 export interface LogPositions {
@@ -101,6 +110,38 @@ export function collectedKey(log: number): Uint8Array {
  */
 export function collectorKey(log: number): Uint8Array {
   return Uint8Array.of(COLLECTOR_PREFIX, log >>> 8, log);
+}
+
+/**
+ * The number of the stripe of an actor.
+ *
+ * @param checksum The checksum of the actor's key.
+ * @returns The number: 0 to 4,095.
+ */
+export function stripeOf(checksum: number): number {
+  return checksum % STRIPES;
+}
+
+/**
+ * The key of a stripe.
+ *
+ * @param log The number of the log.
+ * @param stripe The number of the stripe.
+ * @returns The key in the keyspace "meta".
+ */
+export function stripeKey(log: number, stripe: number): Uint8Array {
+  return Uint8Array.of(STRIPE_PREFIX, log >>> 8, log, stripe >>> 8, stripe);
+}
+
+/**
+ * Makes the change that writes a stripe.
+ *
+ * @param key Its key.
+ * @param position The position of the record that is committed with it.
+ * @returns The change.
+ */
+export function putStripe(key: Uint8Array, position: number): StorageChange {
+  return { type: "put", keyspace: "meta", key, value: STRIPE_VALUE, version: position };
 }
 
 /**

@@ -155,10 +155,12 @@ export class Log implements JournalHeads {
 
   /** The conditions of a commit: what this process knows of the log is all there is. */
   get conditions(): StorageCondition[] {
-    return [
-      { keyspace: "log", key: this.nextKey, version: undefined },
-      { keyspace: "meta", key: this.#collectedKey, version: this.#collected.version },
-    ];
+    return [{ keyspace: "log", key: this.nextKey, version: undefined }, this.conditionOnCollected];
+  }
+
+  /** The condition that nobody else has collected more than is known here. */
+  get conditionOnCollected(): StorageCondition {
+    return { keyspace: "meta", key: this.#collectedKey, version: this.#collected.version };
   }
 
   /** The key of the next record. */

@@ -52,7 +52,7 @@ export class LogModel {
     const puts = changes.filter((change) => change.type === "put");
     const frames = puts.filter(({ keyspace }) => keyspace === "entries");
     const records = puts.filter((put) =>
-      put.keyspace === "log" && put.version === LOG_VERSION.record
+      put.keyspace === "log" && put.version !== LOG_VERSION.order
     );
     if (records.length > 1) this.#listener.fail("one commit has written two records of the log");
     const [record] = records;
