@@ -1,16 +1,6 @@
 // The results as charts: those that README shows, and one for each workload.
-import type {
-  JoinedComparison,
-  JoinedContestant,
-  JoinedWorkload,
-} from "./side_by_side.ts";
-import {
-  type BarLine,
-  drawChart,
-  type Panel,
-  type Theme,
-  themes,
-} from "./svg.ts";
+import type { JoinedComparison, JoinedContestant, JoinedWorkload } from "./side_by_side.ts";
+import { type BarLine, drawChart, type Panel, type Theme, themes } from "./svg.ts";
 
 /** What is said below and beside all charts. */
 export interface ChartFrame {
@@ -45,17 +35,12 @@ const overviews = [
 ] as const;
 
 /** Draws all charts, for light and dark pages. */
-export function drawCharts(
-  workloads: readonly JoinedWorkload[],
-  frame: ChartFrame,
-): ChartFile[] {
+export function drawCharts(workloads: readonly JoinedWorkload[], frame: ChartFrame): ChartFile[] {
   const all = workloads.flatMap(({ comparisons }) => comparisons);
   const charts: Chart[] = [
     ...overviews.map(({ names, ...rest }) => ({
       ...rest,
-      comparisons: names.flatMap((name) =>
-        all.filter((comparison) => comparison.name === name)
-      ),
+      comparisons: names.flatMap((name) => all.filter((comparison) => comparison.name === name)),
     })),
     ...workloads,
   ];
@@ -69,28 +54,15 @@ export function chartFile(chart: string, theme: Theme["name"]): string {
   return `${chart}-${theme}.svg`;
 }
 
-function draw(
-  { name, title, comparisons }: Chart,
-  frame: ChartFrame,
-  theme: Theme,
-): ChartFile {
+function draw({ name, title, comparisons }: Chart, frame: ChartFrame, theme: Theme): ChartFile {
   return {
     name: chartFile(name, theme.name),
-    svg: drawChart({
-      ...frame,
-      title,
-      panels: comparisons.map(panelOf),
-      theme,
-    }),
+    svg: drawChart({ ...frame, title, panels: comparisons.map(panelOf), theme }),
   };
 }
 
 function panelOf({ title, unit, contestants }: JoinedComparison): Panel {
-  return {
-    title,
-    subtitle: describeUnit(unit),
-    lines: contestants.map(lineOf),
-  };
+  return { title, subtitle: describeUnit(unit), lines: contestants.map(lineOf) };
 }
 
 function lineOf({ name, kind, figures }: JoinedContestant): BarLine {

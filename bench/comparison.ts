@@ -51,17 +51,11 @@ export interface ComparisonOptions {
 
 /** Compares a contestant with others. A target against somebody who did not take part is left out. */
 export function compare(
-  { name, title, unit, measured, ours, others, targets = [], notes }:
-    ComparisonOptions,
+  { name, title, unit, measured, ours, others, targets = [], notes }: ComparisonOptions,
 ): Comparison {
   const figures = [ours, ...others].map((name): Figure => {
     const { kind, samples } = find(measured, name);
-    return {
-      name,
-      kind,
-      ratio: ratioOf(measured, ours, name),
-      ...spreadOf(samples),
-    };
+    return { name, kind, ratio: ratioOf(measured, ours, name), ...spreadOf(samples) };
   });
   return {
     name,
@@ -74,31 +68,22 @@ export function compare(
 }
 
 /** Says which targets were reached. */
-function judge(
-  targets: readonly Target[],
-  figures: readonly Figure[],
-): Outcome[] {
+function judge(targets: readonly Target[], figures: readonly Figure[]): Outcome[] {
   return targets.flatMap((target) => {
     const actual = figures.find(({ name }) => name === target.against)?.ratio;
     if (actual === undefined) return [];
-    const reached = target.bound === "at least"
-      ? actual >= target.ratio
-      : actual <= target.ratio;
+    const reached = target.bound === "at least" ? actual >= target.ratio : actual <= target.ratio;
     return [{ ...target, actual, reached }];
   });
 }
 
 function ratioOf(measured: Measured, ours: string, other: string): number {
   const { rounds } = find(measured, other);
-  return medianOf(
-    find(measured, ours).rounds.map((value, round) => value / rounds[round]!),
-  );
+  return medianOf(find(measured, ours).rounds.map((value, round) => value / rounds[round]!));
 }
 
 function find(measured: Measured, name: string): Measurement {
   const measurement = measured.get(name);
-  if (measurement === undefined) {
-    throw new Error(`Nothing was measured for ${name}`);
-  }
+  if (measurement === undefined) throw new Error(`Nothing was measured for ${name}`);
   return measurement;
 }

@@ -54,8 +54,7 @@ export async function* readFlights(
   const scan = await parquetScan({ file, compressors });
   let rest = count;
   for (const { rowStart, rowEnd } of scan.ranges) {
-    const read = (column: string): Promise<Column> =>
-      scan.readColumn({ column, rowStart, rowEnd });
+    const read = (column: string): Promise<Column> => scan.readColumn({ column, rowStart, rowEnd });
     // One after the other, so that what is needed to decode one is free again for the next.
     const columns: Columns = {
       date: await read("date"),

@@ -50,8 +50,7 @@ export function drawCurves(options: CurveChartOptions): string {
   const { title, footer, panels, theme } = options;
   const rows = Math.ceil(panels.length / COLUMNS);
   const width = 2 * MARGIN + COLUMNS * (PANEL_WIDTH + MARGIN);
-  const height = TITLE_HEIGHT + rows * (PANEL_HEIGHT + PANEL_HEAD + PANEL_GAP) +
-    FOOTER_HEIGHT;
+  const height = TITLE_HEIGHT + rows * (PANEL_HEIGHT + PANEL_HEAD + PANEL_GAP) + FOOTER_HEIGHT;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" ` +
     `height="${height}" role="img" font-family="system-ui, sans-serif">`,
@@ -61,8 +60,7 @@ export function drawCurves(options: CurveChartOptions): string {
     ...panels.map((panel, index) =>
       drawPanel(panel, {
         x: MARGIN + (index % COLUMNS) * (PANEL_WIDTH + MARGIN),
-        y: TITLE_HEIGHT +
-          Math.floor(index / COLUMNS) * (PANEL_HEIGHT + PANEL_HEAD + PANEL_GAP),
+        y: TITLE_HEIGHT + Math.floor(index / COLUMNS) * (PANEL_HEIGHT + PANEL_HEAD + PANEL_GAP),
       }, options)
     ),
     text(MARGIN, height - 14, footer, { fill: theme.muted, size: 10 }),
@@ -91,19 +89,12 @@ function drawPanel(
     })
   );
   return [
-    text(x, y + 16, `${title} (${unit})`, {
-      fill: theme.text,
-      size: 12,
-      weight: 600,
-    }),
+    text(x, y + 16, `${title} (${unit})`, { fill: theme.text, size: 12, weight: 600 }),
     ...(curves.length > 1 ? legend : []),
     ...[0, 0.5, 1].map((part) => {
       const at = bottom - part * PANEL_HEIGHT;
       return line(left, at, left + room, at, theme.muted, 0.25) +
-        text(left - 6, Math.round(at) + 3, short(part * highest), {
-          ...label,
-          anchor: "end",
-        });
+        text(left - 6, Math.round(at) + 3, short(part * highest), { ...label, anchor: "end" });
     }),
     ...marks.map((mark) => {
       const at = left + room * mark / seconds;
@@ -112,34 +103,18 @@ function drawPanel(
     ...curves.map(({ values, kind }) => {
       const points = thinned(values).map((value, index, all) => {
         const along = left + room * index / Math.max(1, all.length - 1);
-        return `${along.toFixed(1)},${
-          (bottom - PANEL_HEIGHT * value / highest).toFixed(1)
-        }`;
+        return `${along.toFixed(1)},${(bottom - PANEL_HEIGHT * value / highest).toFixed(1)}`;
       });
-      return `<polyline points="${points.join(" ")}" fill="none" stroke="${
-        theme[kind]
-      }" ` +
+      return `<polyline points="${points.join(" ")}" fill="none" stroke="${theme[kind]}" ` +
         'stroke-width="1.5" stroke-linejoin="round"/>';
     }),
     text(left, bottom + 16, "0", label),
-    text(left + room, bottom + 16, `${(seconds / 60).toFixed(1)} min`, {
-      ...label,
-      anchor: "end",
-    }),
+    text(left + room, bottom + 16, `${(seconds / 60).toFixed(1)} min`, { ...label, anchor: "end" }),
   ].join("\n");
 }
 
-function line(
-  x1: number,
-  y1: number,
-  x2: number,
-  y2: number,
-  color: string,
-  opacity: number,
-) {
-  return `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${
-    x2.toFixed(1)
-  }" ` +
+function line(x1: number, y1: number, x2: number, y2: number, color: string, opacity: number) {
+  return `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" ` +
     `y2="${y2.toFixed(1)}" stroke="${color}" stroke-opacity="${opacity}"/>`;
 }
 

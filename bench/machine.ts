@@ -35,10 +35,7 @@ async function fileSystemOf(directory: string): Promise<string> {
   const candidates = mounts.split("\n")
     .map((line) => line.split(" "))
     .map(([, point = "", kind = ""]) => ({ point, kind }))
-    .filter(({ point }) =>
-      directory.startsWith(point.endsWith(sep) ? point : `${point}${sep}`)
-    );
-  const nearest =
-    candidates.toSorted((a, b) => b.point.length - a.point.length)[0];
+    .filter(({ point }) => directory.startsWith(point.endsWith(sep) ? point : `${point}${sep}`));
+  const nearest = candidates.toSorted((a, b) => b.point.length - a.point.length)[0];
   return nearest?.kind ?? "a file system of unknown type";
 }

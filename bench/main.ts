@@ -63,9 +63,7 @@ async function main(chosen: readonly Workload[]): Promise<void> {
     );
     console.error(`${workload.name} took ${seconds} s`);
     if (!options.json) {
-      for (const comparison of comparisons) {
-        console.log(`\n${describe(comparison)}`);
-      }
+      for (const comparison of comparisons) console.log(`\n${describe(comparison)}`);
     }
   }
   if (!options.json) return;

@@ -74,11 +74,7 @@ export async function measureRates(
       next = all;
       return contestant.run(own);
     };
-    const nanoseconds = await measure(run, {
-      ...singleCalls,
-      min_samples: 1,
-      max_samples: 1,
-    });
+    const nanoseconds = await measure(run, { ...singleCalls, min_samples: 1, max_samples: 1 });
     return convert(nanoseconds, (time) => all / (time / 1e9));
   });
 }
@@ -104,10 +100,7 @@ export async function measureLatencies(
 /** Measures the microseconds of what is so fast that only many calls can be timed. */
 export async function measureCosts(
   contestants: readonly Contestant[],
-  { rounds, milliseconds }: {
-    readonly rounds: number;
-    readonly milliseconds: number;
-  },
+  { rounds, milliseconds }: { readonly rounds: number; readonly milliseconds: number },
 ): Promise<Measured> {
   return await inRounds(contestants, rounds, async (contestant) => {
     const nanoseconds = await measure(() => contestant.run(1), {
@@ -146,7 +139,5 @@ async function inRounds(
       results[index]?.rounds.push(p50);
     }
   }
-  return new Map(
-    results.map(({ name, ...measurement }) => [name, measurement]),
-  );
+  return new Map(results.map(({ name, ...measurement }) => [name, measurement]));
 }

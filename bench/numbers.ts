@@ -10,7 +10,5 @@ export function short(value: number): string {
 
 /** How many times one figure is another. */
 export function factor(value: number): string {
-  return value >= 100
-    ? Math.round(value).toLocaleString("en")
-    : value.toFixed(2);
+  return value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2);
 }

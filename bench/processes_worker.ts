@@ -20,8 +20,7 @@ const place = {
   codec: new MessagePackCodec(),
   directory: () => Promise.resolve(path),
 };
-const store =
-  await (whose === "ours" ? OurStore.open(place) : BeforeStore.open(place));
+const store = await (whose === "ours" ? OurStore.open(place) : BeforeStore.open(place));
 const next = circulate(makeMessages(120));
 console.log("open");
 for await (const line of createInterface({ input: process.stdin })) {

@@ -20,9 +20,7 @@ const workloads: Readonly<Record<string, Workload>> = {
     const inFlight: Promise<unknown>[] = [];
     for (let batch = 0; batch < 3_000; batch++) {
       if (inFlight.length === BATCHES_IN_FLIGHT) await inFlight.shift();
-      inFlight.push(
-        store.appendBatch(ACTOR_ID, Array.from({ length: BATCH_SIZE }, next)),
-      );
+      inFlight.push(store.appendBatch(ACTOR_ID, Array.from({ length: BATCH_SIZE }, next)));
     }
     await Promise.all(inFlight);
   },
@@ -42,17 +40,13 @@ const workloads: Readonly<Record<string, Workload>> = {
   async actors(store, run) {
     const next = circulate(run.messages(120));
     await Promise.all(Array.from({ length: ACTORS }, async (_, index) => {
-      for (let done = 0; done < 500; done++) {
-        await store.append(`account-${index}`, next());
-      }
+      for (let done = 0; done < 500; done++) await store.append(`account-${index}`, next());
     }));
   },
 
   async replay(store, run) {
     const messages = run.messages(120);
-    for (let batch = 0; batch < 10; batch++) {
-      await store.appendBatch(ACTOR_ID, messages);
-    }
+    for (let batch = 0; batch < 10; batch++) await store.appendBatch(ACTOR_ID, messages);
     for (let round = 0; round < 20; round++) {
       await store.read(ACTOR_ID, 0, Number.MAX_SAFE_INTEGER);
     }
@@ -62,11 +56,7 @@ const workloads: Readonly<Record<string, Workload>> = {
 const [name = ""] = process.argv.slice(2);
 const workload = workloads[name];
 if (!workload) {
-  throw new Error(
-    `There is no workload ${name}. There are: ${
-      Object.keys(workloads).join(", ")
-    }`,
-  );
+  throw new Error(`There is no workload ${name}. There are: ${Object.keys(workloads).join(", ")}`);
 }
 await using run = new Run(false);
 await using store = await OurStore.open(run);

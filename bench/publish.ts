@@ -1,12 +1,7 @@
 // Writes the tables and charts of bench/results/*.json: `node bench/publish.ts`.
 import { writeFile } from "node:fs/promises";
 import { drawCharts } from "./charts.ts";
-import {
-  describeRuntime,
-  readResults,
-  type Result,
-  resultsDirectory,
-} from "./result.ts";
+import { describeRuntime, readResults, type Result, resultsDirectory } from "./result.ts";
 import { joinResults } from "./side_by_side.ts";
 import { writeTables } from "./tables.ts";
 

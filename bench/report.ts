@@ -7,9 +7,7 @@ import type { Spread } from "./spread.ts";
 const MIN_P99_SAMPLES = 100;
 
 /** A comparison as a table: one line for us, one for each of the others. */
-export function describe(
-  { name, title, unit, figures, targets, notes }: Comparison,
-): string {
+export function describe({ name, title, unit, figures, targets, notes }: Comparison): string {
   return [
     `${name}: ${title}`,
     ...table(figures.map((figure, index) => [
@@ -20,9 +18,7 @@ export function describe(
     ])),
     ...targets.map(({ against, bound, ratio, actual, reached }) => {
       const verdict = reached ? "reached" : "MISSED";
-      return `  ${verdict}: ${
-        factor(actual)
-      } × ${against}, to be ${bound} ${ratio} ×`;
+      return `  ${verdict}: ${factor(actual)} × ${against}, to be ${bound} ${ratio} ×`;
     }),
     ...(notes ?? []).map((note) => `  ${note}`),
     "",
@@ -38,11 +34,8 @@ export function describeSpread({ samples, p25, p75, p99 }: Spread): string {
 
 /** Right-aligned but for the first column. */
 function table(rows: readonly (readonly string[])[]): string[] {
-  const columns =
-    rows[0]?.map((_, column) => rows.map((row) => row[column] ?? "")) ?? [];
-  const widths = columns.map((cells) =>
-    Math.max(...cells.map((cell) => cell.length))
-  );
+  const columns = rows[0]?.map((_, column) => rows.map((row) => row[column] ?? "")) ?? [];
+  const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
   return rows.map((row) => {
     const cells = row.map((cell, column) => {
       const width = widths[column] ?? 0;

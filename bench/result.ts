@@ -37,9 +37,7 @@ const runtimeNames = { node: "Node", bun: "Bun", deno: "Deno" } as const;
 export async function readResults(): Promise<Result[]> {
   return await Promise.all(
     Object.keys(runtimeNames).map(async (runtime) => {
-      return JSON.parse(
-        await readFile(new URL(`${runtime}.json`, resultsDirectory), "utf8"),
-      );
+      return JSON.parse(await readFile(new URL(`${runtime}.json`, resultsDirectory), "utf8"));
     }),
   );
 }

@@ -31,20 +31,14 @@ export interface JoinedContestant {
 
 /** Joins what the runtimes say of the same. */
 export function joinResults(results: readonly Result[]): JoinedWorkload[] {
-  return join(results.map(({ workloads }) => workloads)).map((
-    { name, first, each },
-  ) => ({
+  return join(results.map(({ workloads }) => workloads)).map(({ name, first, each }) => ({
     name,
     title: first.title,
-    comparisons: join(each.map((workload) => workload?.comparisons ?? [])).map(
-      joinComparison,
-    ),
+    comparisons: join(each.map((workload) => workload?.comparisons ?? [])).map(joinComparison),
   }));
 }
 
-function joinComparison(
-  { name, first, each }: Joined<Comparison>,
-): JoinedComparison {
+function joinComparison({ name, first, each }: Joined<Comparison>): JoinedComparison {
   const contestants = join(each.map((comparison) => comparison?.figures ?? []));
   return {
     name,
@@ -70,9 +64,7 @@ function join<Value extends { readonly name: string }>(
   lists: readonly (readonly Value[])[],
 ): Joined<Value>[] {
   const firsts = new Map<string, Value>();
-  for (const value of lists.flat()) {
-    if (!firsts.has(value.name)) firsts.set(value.name, value);
-  }
+  for (const value of lists.flat()) if (!firsts.has(value.name)) firsts.set(value.name, value);
   return Array.from(firsts, ([name, first]) => ({
     name,
     first,

@@ -73,9 +73,7 @@ const TITLE_HEIGHT = 44;
 const FOOTER_STEP = 14;
 
 /** Draws a chart. */
-export function drawChart(
-  { title, footer, columns, panels, theme }: ChartOptions,
-): string {
+export function drawChart({ title, footer, columns, panels, theme }: ChartOptions): string {
   const parts: string[] = [];
   let y = TITLE_HEIGHT;
   for (const panel of panels) {
@@ -93,10 +91,7 @@ export function drawChart(
     text(MARGIN, 26, title, { fill: theme.text, size: 16, weight: 600 }),
     ...parts,
     ...footer.map((line, index) =>
-      text(MARGIN, y + (index + 1) * FOOTER_STEP, line, {
-        fill: theme.muted,
-        size: 10,
-      })
+      text(MARGIN, y + (index + 1) * FOOTER_STEP, line, { fill: theme.muted, size: 10 })
     ),
     "</svg>",
     "",
@@ -109,21 +104,13 @@ function drawPanel(
   y: number,
   theme: Theme,
 ): string {
-  const bars = lines.flatMap(({ bars }) => bars).filter((bar) =>
-    bar !== undefined
-  );
-  const longest = Math.max(
-    ...bars.map(({ value, high }) => Math.max(value, high)),
-  );
+  const bars = lines.flatMap(({ bars }) => bars).filter((bar) => bar !== undefined);
+  const longest = Math.max(...bars.map(({ value, high }) => Math.max(value, high)));
   return [
     text(MARGIN, y + 16, title, { fill: theme.text, size: 12, weight: 600 }),
     text(MARGIN, y + 32, subtitle, { fill: theme.muted, size: 11 }),
     ...columns.map((column, index) =>
-      text(columnAt(index), y + 51, column, {
-        fill: theme.text,
-        size: 11,
-        weight: 600,
-      })
+      text(columnAt(index), y + 51, column, { fill: theme.text, size: 11, weight: 600 })
     ),
     ...lines.map((line, index) =>
       drawLine(line, y + PANEL_HEAD + index * BAR_STEP, longest, theme)
@@ -140,12 +127,7 @@ function drawLine(
   const baseline = top + BAR_HEIGHT - 3;
   const weight = kind === "ours" ? 600 : 400;
   const perPixel = longest / (COLUMN_WIDTH - VALUE_WIDTH);
-  const labelled = {
-    fill: theme.text,
-    size: 11,
-    weight,
-    anchor: "end",
-  } as const;
+  const labelled = { fill: theme.text, size: 11, weight, anchor: "end" } as const;
   const valued = { fill: theme.muted, size: 11, weight };
   return [
     text(MARGIN + LABEL_WIDTH - 8, baseline, label, labelled),
@@ -167,25 +149,13 @@ function columnAt(index: number): number {
   return MARGIN + LABEL_WIDTH + index * COLUMN_WIDTH;
 }
 
-function drawBar(
-  start: number,
-  end: number,
-  top: number,
-  fill: string,
-): string {
+function drawBar(start: number, end: number, top: number, fill: string): string {
   return `<rect x="${start}" y="${top}" width="${(end - start).toFixed(1)}" ` +
     `height="${BAR_HEIGHT}" rx="2" fill="${fill}"/>`;
 }
 
-function drawSpread(
-  low: number,
-  high: number,
-  y: number,
-  { text }: Theme,
-): string {
-  return `<line x1="${low.toFixed(1)}" y1="${y}" x2="${
-    high.toFixed(1)
-  }" y2="${y}" ` +
+function drawSpread(low: number, high: number, y: number, { text }: Theme): string {
+  return `<line x1="${low.toFixed(1)}" y1="${y}" x2="${high.toFixed(1)}" y2="${y}" ` +
     `stroke="${text}" stroke-opacity="0.6" stroke-width="2"/>`;
 }
 
@@ -209,16 +179,11 @@ export function text(
   content: string,
   { fill, size, weight = 400, anchor = "start" }: TextOptions,
 ): string {
-  return `<text x="${
-    x.toFixed(1)
-  }" y="${y}" font-size="${size}" font-weight="${weight}" ` +
+  return `<text x="${x.toFixed(1)}" y="${y}" font-size="${size}" font-weight="${weight}" ` +
     `text-anchor="${anchor}" fill="${fill}">${escape(content)}</text>`;
 }
 
 /** Text within SVG. */
 export function escape(content: string): string {
-  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(
-    ">",
-    "&gt;",
-  );
+  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -47,15 +47,11 @@ function describePeers(result: Result): string {
   const missing = Object.entries(unavailable).map(([peer, why]) =>
     ` Not measured: ${peer} (${why}).`
   );
-  return `- ${describeRuntime(result)}: SQLite ${versions["SQLite"]}.${
-    missing.join("")
-  }`;
+  return `- ${describeRuntime(result)}: SQLite ${versions["SQLite"]}.${missing.join("")}`;
 }
 
 function describePairs(pairs: Readonly<Record<string, string>>): string {
-  return Object.entries(pairs).map(([name, value]) => `${name} ${value}`).join(
-    ", ",
-  );
+  return Object.entries(pairs).map(([name, value]) => `${name} ${value}`).join(", ");
 }
 
 function describeWorkload(
@@ -65,24 +61,14 @@ function describeWorkload(
   return `## ${name}: ${title}
 
 <picture>
-  <source media="(prefers-color-scheme: dark)" srcset="${
-    chartFile(name, "dark")
-  }">
-  <img alt="${title}, on ${columns.join(", ")}" src="${
-    chartFile(name, "light")
-  }">
+  <source media="(prefers-color-scheme: dark)" srcset="${chartFile(name, "dark")}">
+  <img alt="${title}, on ${columns.join(", ")}" src="${chartFile(name, "light")}">
 </picture>
 
-${
-    comparisons.map((comparison) => describeComparison(comparison, columns))
-      .join("\n")
-  }`;
+${comparisons.map((comparison) => describeComparison(comparison, columns)).join("\n")}`;
 }
 
-function describeComparison(
-  comparison: JoinedComparison,
-  columns: readonly string[],
-): string {
+function describeComparison(comparison: JoinedComparison, columns: readonly string[]): string {
   const { name, title, unit, contestants } = comparison;
   const rows = contestants.map(({ name, figures }, index) => [
     index === 0 ? `**${name}**` : name,
@@ -101,9 +87,7 @@ function describeComparison(
     tableRow(["---", ...columns.map(() => "---:")]),
     ...rows.map(tableRow),
     "",
-    ...(remarks.length > 0
-      ? [...remarks.map((remark) => `- ${remark}`), ""]
-      : []),
+    ...(remarks.length > 0 ? [...remarks.map((remark) => `- ${remark}`), ""] : []),
   ].join("\n");
 }
 
@@ -112,9 +96,7 @@ function describeFigure(figure: Figure | undefined, isOurs: boolean): string {
   const middle = describeSpread(figure);
   const spread = middle && ` (${middle})`;
   const value = short(figure.p50);
-  return isOurs
-    ? `**${value}**${spread}`
-    : `${value}${spread}, ${factor(figure.ratio)} ×`;
+  return isOurs ? `**${value}**${spread}` : `${value}${spread}, ${factor(figure.ratio)} ×`;
 }
 
 function describeTargets(
@@ -126,41 +108,28 @@ function describeTargets(
     (comparison, index) =>
       comparison.targets.map(({ against, bound, ratio, actual, reached }) => [
         `${bound} ${ratio} × ${against}`,
-        `${columns[index]} ${factor(actual)} ×, ${
-          reached ? "reached" : "**missed**"
-        }`,
+        `${columns[index]} ${factor(actual)} ×, ${reached ? "reached" : "**missed**"}`,
       ]),
   );
-  return Array.from(
-    outcomes,
-    ([target, all]) => `Target ${target}: ${all.join("; ")}.`,
-  );
+  return Array.from(outcomes, ([target, all]) => `Target ${target}: ${all.join("; ")}.`);
 }
 
 /** A note that is not the same on all runtimes begins with those that it is of. */
-function describeNotes(
-  { perRuntime }: JoinedComparison,
-  columns: readonly string[],
-): string[] {
+function describeNotes({ perRuntime }: JoinedComparison, columns: readonly string[]): string[] {
   const notes = collect(
     perRuntime,
-    (comparison, index) =>
-      (comparison.notes ?? []).map((note) => [note, columns[index] ?? ""]),
+    (comparison, index) => (comparison.notes ?? []).map((note) => [note, columns[index] ?? ""]),
   );
   return Array.from(
     notes,
-    ([note, those]) =>
-      those.length === columns.length ? note : `${those.join(", ")}: ${note}`,
+    ([note, those]) => those.length === columns.length ? note : `${those.join(", ")}: ${note}`,
   );
 }
 
 /** Collects by a text what the runtimes say of it. */
 function collect(
   perRuntime: JoinedComparison["perRuntime"],
-  pick: (
-    comparison: Comparison,
-    index: number,
-  ) => readonly (readonly [string, string])[],
+  pick: (comparison: Comparison, index: number) => readonly (readonly [string, string])[],
 ): Map<string, string[]> {
   const collected = new Map<string, string[]>();
   perRuntime.forEach((comparison, index) => {

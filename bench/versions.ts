@@ -15,9 +15,7 @@ const PACKAGES = [
 ];
 
 /** The versions of the packages that are installed, and of the SQLite that is compared with. */
-export async function readVersions(
-  context: Context,
-): Promise<Record<string, string>> {
+export async function readVersions(context: Context): Promise<Record<string, string>> {
   const versions: Record<string, string> = {};
   for (const name of PACKAGES) {
     const version = await versionOf(name);
@@ -25,9 +23,7 @@ export async function readVersions(
   }
   const driver = await sqliteDriver(context);
   const database = driver.open(":memory:");
-  const row = database.prepare("SELECT sqlite_version() AS version").get() as {
-    version: string;
-  };
+  const row = database.prepare("SELECT sqlite_version() AS version").get() as { version: string };
   database.close();
   return { ...versions, SQLite: `${row.version} in ${driver.name}` };
 }
@@ -39,9 +35,7 @@ async function versionOf(name: string): Promise<string | undefined> {
   for (const directory of directories) {
     try {
       const url = new URL(`${directory}package.json`, import.meta.url);
-      const { version }: { version: string } = JSON.parse(
-        await readFile(url, "utf8"),
-      );
+      const { version }: { version: string } = JSON.parse(await readFile(url, "utf8"));
       return version;
     } catch {
       // It is in the other directory, or not installed: then it is told of as unavailable.

@@ -14,9 +14,7 @@ export function warmMemory(bytes: number): void {
   const wanted = Math.min(bytes, freemem() * MAX_SHARE);
   while (blocks.length * BLOCK_BYTES < wanted) {
     const block = new Uint8Array(BLOCK_BYTES);
-    for (let offset = 0; offset < block.length; offset += PAGE_BYTES) {
-      block[offset] = 1;
-    }
+    for (let offset = 0; offset < block.length; offset += PAGE_BYTES) block[offset] = 1;
     blocks.push(block);
   }
 }

@@ -89,9 +89,10 @@ export class FileReserve {
    */
   take(groups: readonly WriteGroup[]): Promise<void> | undefined {
     const { pageSize, limitPages } = this.#file;
+    // Without asking LMDB, which would take longer.
+    if (!this.#isScarce(needOf(groups, Infinity, pageSize).mostPages * pageSize)) return undefined;
     const usedPages = this.#file.usedPages();
     const need = needOf(groups, usedPages, pageSize);
-    if (!this.#isScarce(need.mostPages * pageSize)) return undefined;
     const wantedPages = usedPages + need.mostPages + KEPT_PAGES;
     if (Math.min(wantedPages, limitPages) * pageSize <= this.#byteLength) return undefined;
     return this.#grow(wantedPages + EXTRA_PAGES, usedPages, need, groups);

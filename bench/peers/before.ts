@@ -18,16 +18,8 @@ interface BeforeProvider {
 interface BeforeJournal {
   append(actorId: string, message: Message): Promise<number>;
   appendBatch(actorId: string, messages: readonly Message[]): Promise<number[]>;
-  readFrom(
-    actorId: string,
-    from: number,
-    options: { limit: number },
-  ): Promise<unknown[]>;
-  replay(
-    actorId: string,
-    from: number,
-    options: { limit: number },
-  ): AsyncIterable<unknown>;
+  readFrom(actorId: string, from: number, options: { limit: number }): Promise<unknown[]>;
+  replay(actorId: string, from: number, options: { limit: number }): AsyncIterable<unknown>;
 }
 
 /** Up to so many messages are read as an array. */
@@ -45,36 +37,25 @@ export class BeforeStore implements Store {
     this.#journal = provider.createMessageJournal();
   }
 
-  static async open(
-    context: Pick<Context, "codec" | "directory">,
-  ): Promise<BeforeStore> {
+  static async open(context: Pick<Context, "codec" | "directory">): Promise<BeforeStore> {
     const path = await context.directory("before");
     const name: string = "persistence-before/lmdb";
     const { LmdbPersistenceProvider }: BeforeModule = await import(name);
-    return new BeforeStore(
-      await LmdbPersistenceProvider.open({ path, codec: context.codec }),
-    );
+    return new BeforeStore(await LmdbPersistenceProvider.open({ path, codec: context.codec }));
   }
 
   append(actorId: string, message: Message): Promise<number> {
     return this.#journal.append(actorId, message);
   }
 
-  appendBatch(
-    actorId: string,
-    messages: readonly Message[],
-  ): Promise<number[]> {
+  appendBatch(actorId: string, messages: readonly Message[]): Promise<number[]> {
     return this.#journal.appendBatch(actorId, messages);
   }
 
   async read(actorId: string, from: number, limit: number): Promise<number> {
-    if (limit <= MAX_ARRAY) {
-      return (await this.#journal.readFrom(actorId, from, { limit })).length;
-    }
+    if (limit <= MAX_ARRAY) return (await this.#journal.readFrom(actorId, from, { limit })).length;
     let count = 0;
-    for await (const _entry of this.#journal.replay(actorId, from, { limit })) {
-      count++;
-    }
+    for await (const _entry of this.#journal.replay(actorId, from, { limit })) count++;
     return count;
   }
 

@@ -8,10 +8,7 @@ import type { Store } from "./store.ts";
 
 /** The part of an event store that is used. */
 interface EventStore {
-  appendToStream(
-    streamName: string,
-    events: readonly EmmettEvent[],
-  ): Promise<unknown>;
+  appendToStream(streamName: string, events: readonly EmmettEvent[]): Promise<unknown>;
   readStream(
     streamName: string,
     options: { from: bigint; maxCount: bigint },
@@ -46,8 +43,7 @@ export class EmmettStore implements Store {
   /** Opens a database, or answers undefined where its package cannot be used, and tells why. */
   static async open(context: Context): Promise<EmmettStore | undefined> {
     if (runtime === "bun") {
-      const reason =
-        "on Bun its appends fail now and then: SQLITE_BUSY, statements in progress";
+      const reason = "on Bun its appends fail now and then: SQLITE_BUSY, statements in progress";
       context.tellUnavailable("emmett-sqlite", reason);
       return undefined;
     }
@@ -68,10 +64,7 @@ export class EmmettStore implements Store {
     return this.appendBatch(actorId, [message]);
   }
 
-  async appendBatch(
-    actorId: string,
-    messages: readonly Message[],
-  ): Promise<unknown> {
+  async appendBatch(actorId: string, messages: readonly Message[]): Promise<unknown> {
     const events = messages.map((data) => ({ type: "message", data }));
     for (let attempt = 1;; attempt++) {
       try {
@@ -92,6 +85,5 @@ export class EmmettStore implements Store {
 }
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && "code" in error &&
-    error.code === "SQLITE_BUSY";
+  return error instanceof Error && "code" in error && error.code === "SQLITE_BUSY";
 }

@@ -44,9 +44,7 @@ export class OurStore implements Store {
   }
 
   async read(actorId: string, from: number, limit: number): Promise<number> {
-    if (limit <= MAX_ARRAY) {
-      return (await this.journal.readFrom(actorId, from, { limit })).length;
-    }
+    if (limit <= MAX_ARRAY) return (await this.journal.readFrom(actorId, from, { limit })).length;
     let count = 0;
     for await (const _entry of this.journal.replay(actorId, from, { limit })) {
       count++;

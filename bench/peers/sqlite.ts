@@ -146,9 +146,7 @@ let loading: Promise<SqliteDriver> | undefined;
 
 /** The driver for this runtime, loaded once. */
 export function sqliteDriver(context: Context): Promise<SqliteDriver> {
-  loading ??= loadSqlite((peer, reason) =>
-    context.tellUnavailable(peer, reason)
-  );
+  loading ??= loadSqlite((peer, reason) => context.tellUnavailable(peer, reason));
   return loading;
 }
 

@@ -33,9 +33,7 @@ export async function loadSqlite(
 ): Promise<SqliteDriver> {
   if (runtime === "bun") {
     // Bun's own types check this file, and no others may look for it: see tsconfig.bun.json.
-    const { bunSqlite } = await load<{ bunSqlite: SqliteDriver }>(
-      "./sqlite_bun.ts",
-    );
+    const { bunSqlite } = await load<{ bunSqlite: SqliteDriver }>("./sqlite_bun.ts");
     return bunSqlite;
   }
   if (runtime === "node") {
@@ -47,9 +45,7 @@ export async function loadSqlite(
       new Database(":memory:").close();
       return driver("better-sqlite3", Database);
     } catch (error) {
-      const reason = error instanceof Error
-        ? error.message.split("\n")[0]
-        : String(error);
+      const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
       tellUnavailable(
         "better-sqlite3",
         `${reason}. node:sqlite takes its place`,

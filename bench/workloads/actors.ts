@@ -1,12 +1,7 @@
 // Many actors, each of which awaits its own append before it makes the next.
 import { compare, type Comparison, type Target } from "../comparison.ts";
 import type { Context } from "../context.ts";
-import {
-  type Contestant,
-  type ContestantKind,
-  type Effort,
-  measureRates,
-} from "../measure.ts";
+import { type Contestant, type ContestantKind, type Effort, measureRates } from "../measure.ts";
 import { circulate } from "../messages.ts";
 import { BeforeStore } from "../peers/before.ts";
 import { OurStore } from "../peers/ours.ts";
@@ -100,62 +95,25 @@ async function runCase(context: Context, one: Case): Promise<Comparison> {
     append: (actorId: string) => Promise<unknown>,
   ) => together(one, name, kind, append);
   const others = [
-    contestant(
-      before.name,
-      "peer",
-      (actorId) => before.append(actorId, next()),
-    ),
-    contestant(
-      sqlite.name,
-      "peer",
-      (actorId) => sqlite.append(actorId, next()),
-    ),
-    contestant(
-      lmdb.name,
-      "peer",
-      (actorId) => lmdb.appendWithHead(actorId, next()),
-    ),
-    contestant(
-      "raw lmdb, messages only",
-      "peer",
-      (actorId) => lmdb.append(actorId, next()),
-    ),
+    contestant(before.name, "peer", (actorId) => before.append(actorId, next())),
+    contestant(sqlite.name, "peer", (actorId) => sqlite.append(actorId, next())),
+    contestant(lmdb.name, "peer", (actorId) => lmdb.appendWithHead(actorId, next())),
+    contestant("raw lmdb, messages only", "peer", (actorId) => lmdb.append(actorId, next())),
   ];
   const measured = await measureRates(
-    [
-      contestant("ours", "ours", (actorId) => ours.append(actorId, next())),
-      ...others,
-    ],
-    context.quick
-      ? one.quick
-      : { rounds: one.rounds, operations: one.actors * one.each },
+    [contestant("ours", "ours", (actorId) => ours.append(actorId, next())), ...others],
+    context.quick ? one.quick : { rounds: one.rounds, operations: one.actors * one.each },
   );
   const { before: wanted, lmdb: wantedLmdb, sqlite: wantedSqlite } = one.wanted;
-  const targets: Target[] = [{
-    against: before.name,
-    bound: "at least",
-    ratio: wanted,
-  }];
+  const targets: Target[] = [{ against: before.name, bound: "at least", ratio: wanted }];
   if (wantedLmdb) {
-    targets.push({
-      against: "raw lmdb, messages only",
-      bound: "at least",
-      ratio: wantedLmdb,
-    });
+    targets.push({ against: "raw lmdb, messages only", bound: "at least", ratio: wantedLmdb });
   }
-  if (wantedSqlite) {
-    targets.push({
-      against: sqlite.name,
-      bound: "at least",
-      ratio: wantedSqlite,
-    });
-  }
+  if (wantedSqlite) targets.push({ against: sqlite.name, bound: "at least", ratio: wantedSqlite });
   const age = one.areNew ? ", new ones in each round" : "";
   return compare({
     name: one.name,
-    title: `120 B, ${
-      one.actors.toLocaleString("en")
-    } actors${age}, each awaiting its own append`,
+    title: `120 B, ${one.actors.toLocaleString("en")} actors${age}, each awaiting its own append`,
     unit: "messages/s",
     measured,
     ours: "ours",
@@ -181,10 +139,7 @@ function together(
     kind,
     async run(operations) {
       const prefix = areNew ? `${round++}-` : "";
-      const actorIds = Array.from(
-        { length: actors },
-        (_, index) => `account-${prefix}${index}`,
-      );
+      const actorIds = Array.from({ length: actors }, (_, index) => `account-${prefix}${index}`);
       const each = Math.ceil(operations / actors);
       await Promise.all(actorIds.map(async (actorId) => {
         for (let done = 0; done < each; done++) await append(actorId);

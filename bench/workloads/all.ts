@@ -13,8 +13,8 @@ import { sizes } from "./sizes.ts";
 import { snapshots } from "./snapshots.ts";
 import { statefulActors } from "./stateful_actors.ts";
 import { unawaited } from "./unawaited.ts";
-import { written } from "./written.ts";
 import type { Workload } from "./workload.ts";
+import { written } from "./written.ts";
 
 /** All workloads. */
 export const workloads: readonly Workload[] = [

@@ -71,8 +71,7 @@ export async function compareBulk(
   context: Context,
   options: BulkOptions,
 ): Promise<Comparison[]> {
-  const { name, batchSize, messageBytes, effort, targets = [], withFiles } =
-    options;
+  const { name, batchSize, messageBytes, effort, targets = [], withFiles } = options;
   await using resources = new AsyncDisposableStack();
   const ours = resources.use(await OurStore.open(context));
   // Emmett fails with larger batches: "too many SQL variables".
@@ -80,13 +79,9 @@ export async function compareBulk(
   const peers = await open(context, resources);
   // What is synchronous, or refuses to do two things at once, gains nothing from several in flight.
   const streaming = new Set<Store>(
-    peers.filter((peer) =>
-      peer instanceof RawLmdbStore || peer instanceof LevelStore
-    ),
+    peers.filter((peer) => peer instanceof RawLmdbStore || peer instanceof LevelStore),
   );
-  const awaitedPeers = peers.map((peer) =>
-    awaited(context, peer.name, peer, options)
-  );
+  const awaitedPeers = peers.map((peer) => awaited(context, peer.name, peer, options));
   const streamedPeers = [...streaming].map((peer) =>
     streamed(context, `${peer.name}, streamed`, peer, options)
   );
@@ -103,15 +98,11 @@ export async function compareBulk(
     ...limits,
   ], effort);
 
-  const size = `${messageBytes} B, appendBatch of ${
-    batchSize.toLocaleString("en")
-  }`;
+  const size = `${messageBytes} B, appendBatch of ${batchSize.toLocaleString("en")}`;
   const common = { unit: "messages/s", measured };
   const namesOf = (contestants: readonly Contestant[]): string[] =>
     contestants.map(({ name }) => name);
-  const synchronous = awaitedPeers.filter((_, index) =>
-    !streaming.has(peers[index]!)
-  );
+  const synchronous = awaitedPeers.filter((_, index) => !streaming.has(peers[index]!));
   return [
     compare({
       ...common,

@@ -31,8 +31,7 @@ const ways = [
 /** Ingestion. */
 export const flights: Workload = {
   name: "flights",
-  title:
-    "Ingestion of real flights: throughput from beginning to end, and memory",
+  title: "Ingestion of real flights: throughput from beginning to end, and memory",
   async run(context) {
     const count = context.quick ? FLIGHT_COUNT / 10 : FLIGHT_COUNT;
     const comparisons: Comparison[] = [];
@@ -45,9 +44,7 @@ export const flights: Workload = {
       // A tenth of the flights is too little to judge by.
       comparisons.push(
         ...describeRuns(`flights-${way}`, full, runs)
-          .map((comparison) =>
-            context.quick ? { ...comparison, targets: [] } : comparison
-          ),
+          .map((comparison) => context.quick ? { ...comparison, targets: [] } : comparison),
       );
     }
     return comparisons;
@@ -74,13 +71,11 @@ function describeRuns(
   title: string,
   runs: readonly IngestionFigures[],
 ): Comparison[] {
-  const growth =
-    (kind: "rss" | "anonymous") => (run: IngestionFigures): number =>
-      (run.ingestionMemory[kind] - run.readingMemory[kind]) / MEGABYTE;
+  const growth = (kind: "rss" | "anonymous") => (run: IngestionFigures): number =>
+    (run.ingestionMemory[kind] - run.readingMemory[kind]) / MEGABYTE;
   const peak = (
     memory: "startMemory" | "readingMemory" | "ingestionMemory",
-  ): string =>
-    medianOf(runs.map((run) => run[memory].rss / MEGABYTE)).toFixed(0);
+  ): string => medianOf(runs.map((run) => run[memory].rss / MEGABYTE)).toFixed(0);
   return [
     comparisonOf(runs, {
       name,

@@ -3,11 +3,7 @@ import { crc32 } from "node:zlib";
 import { do_not_optimize } from "mitata";
 import { MsgpackrCodec } from "../../adapters/msgpackr.ts";
 import { addressOf } from "../../core/format/actor_address.ts";
-import {
-  FrameBuilder,
-  FrameCursor,
-  readFrame,
-} from "../../core/format/frame.ts";
+import { FrameBuilder, FrameCursor, readFrame } from "../../core/format/frame.ts";
 import { PLAIN_HEADER } from "../../core/format/payload.ts";
 import { entryKey } from "../../core/format/keys.ts";
 import { checksumOf } from "../../core/format/xxh32.ts";
@@ -15,11 +11,7 @@ import { ByteArena } from "../../core/util/byte_arena.ts";
 import { type Codec, JsonCodec } from "../../mod.ts";
 import { compare, type Comparison } from "../comparison.ts";
 import type { Context } from "../context.ts";
-import {
-  type Contestant,
-  type ContestantKind,
-  measureCosts,
-} from "../measure.ts";
+import { type Contestant, type ContestantKind, measureCosts } from "../measure.ts";
 import { circulate, encodeAll } from "../messages.ts";
 import type { Workload } from "./workload.ts";
 
@@ -53,9 +45,7 @@ async function measurePart(
 ): Promise<Comparison> {
   const contestants = [
     calling("ours", "ours", ours),
-    ...Object.entries(others).map(([name, work]) =>
-      calling(name, "peer", work)
-    ),
+    ...Object.entries(others).map(([name, work]) => calling(name, "peer", work)),
   ];
   const measured = await measureCosts(contestants, {
     rounds: isQuick ? 3 : 5,

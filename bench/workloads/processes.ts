@@ -34,8 +34,7 @@ const CASES: readonly Case[] = [
 /** Several processes on one database. */
 export const processes: Workload = {
   name: "processes",
-  title:
-    "Several processes on one database, whose actors each await their own append",
+  title: "Several processes on one database, whose actors each await their own append",
   async run(context) {
     const comparisons: Comparison[] = [];
     for (const one of CASES) comparisons.push(await runCase(context, one));

@@ -19,8 +19,7 @@ const STATE = {
 /** Recovery at different lengths of the journal. */
 export const recovery: Workload = {
   name: "recovery",
-  title:
-    "Recovery of an actor: its latest snapshot, then the messages after it",
+  title: "Recovery of an actor: its latest snapshot, then the messages after it",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const lengths = context.quick ? [1e3, 1e4, 1e5] : [1e3, 1e4, 1e5, 1e6, 1e7];
@@ -37,8 +36,7 @@ export const recovery: Workload = {
     });
     const comparison: Comparison = compare({
       name: "recovery",
-      title:
-        `snapshot and the ${TAIL} messages after it, 120 B, by length of the journal`,
+      title: `snapshot and the ${TAIL} messages after it, 120 B, by length of the journal`,
       unit: "ms",
       measured,
       ours: longest.name,

@@ -1,10 +1,6 @@
 // One actor that awaits each append: what a lone caller has to wait for.
 import { compare } from "../comparison.ts";
-import {
-  type Contestant,
-  type ContestantKind,
-  measureLatencies,
-} from "../measure.ts";
+import { type Contestant, type ContestantKind, measureLatencies } from "../measure.ts";
 import { circulate, encodeAll } from "../messages.ts";
 import { FileAppend, OneFilePerMessage } from "../peers/files.ts";
 import { OurStore } from "../peers/ours.ts";

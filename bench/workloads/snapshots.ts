@@ -158,8 +158,7 @@ async function inSqlite(
   return {
     name: "SQLite",
     // deno-lint-ignore require-await
-    save: async (state, number) =>
-      upsert.run(ACTOR_ID, number, context.codec.encode(state)),
+    save: async (state, number) => upsert.run(ACTOR_ID, number, context.codec.encode(state)),
     // deno-lint-ignore require-await
     load: async () => {
       const row = select.get(ACTOR_ID) as { state: Uint8Array };

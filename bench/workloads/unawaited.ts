@@ -54,16 +54,13 @@ export const unawaited: Workload = {
       compare({
         ...common,
         name: "unawaited-turns",
-        title: `${title}, ${
-          APPENDS_PER_TURN.toLocaleString("en")
-        } in a turn of the event loop`,
+        title: `${title}, ${APPENDS_PER_TURN.toLocaleString("en")} in a turn of the event loop`,
         ours: IN_TURNS,
       }),
       compare({
         ...common,
         name: "unawaited-at-once",
-        title:
-          `${title}, all called before any is awaited (the others in turns)`,
+        title: `${title}, all called before any is awaited (the others in turns)`,
         ours: AT_ONCE,
       }),
     ];

@@ -20,7 +20,8 @@ import type { Storage, StorageChange, StorageCondition, WriteGroup } from "../po
 import type { ByteMemory } from "../util/byte_arena.ts";
 import type { CommitPlan } from "./actor_queue.ts";
 
-/** At so many positions a commit is tried: about as many processes may write at once. */
+/** At so many positions a commit is tried at first, and at the most. Each takes a few microseconds. */
+const MIN_TRIES = 3;
 const MAX_TRIES = 8;
 /** More actors would meet those of others too often. */
 const MAX_ACTORS = 8;
@@ -44,6 +45,7 @@ export class Stripes {
   /** The versions that stripes had at the latest when the log was last followed. */
   readonly #versions = new Map<number, number | undefined>();
   #commitsLeft = 0;
+  #tries = MIN_TRIES;
 
   /**
    * @param storage The storage.
@@ -54,8 +56,9 @@ export class Stripes {
     this.#log = log;
   }
 
-  /** Another process was faster. */
+  /** Others were faster, at all positions that were tried. */
   overtaken(): void {
+    if (this.#commitsLeft > 0) this.#tries = Math.min(this.#tries + 1, MAX_TRIES);
     this.#commitsLeft = COMMITS;
     this.forget();
   }
@@ -108,7 +111,7 @@ export class Stripes {
     const groups: WriteGroup[] = [];
     const before: StorageCondition[] = [];
     const changes = plans.flatMap((plan) => plan.changes);
-    for (let position = nextPosition; groups.length < MAX_TRIES; position++) {
+    for (let position = nextPosition; groups.length < this.#tries; position++) {
       const key = logKey(number, position);
       const value = position === nextPosition ? record : encodeLogRecord(key, epoch, items, memory);
       groups.push({
@@ -138,7 +141,10 @@ export class Stripes {
   applied(items: readonly NewLogItem[], position: number, place: number | undefined): void {
     if (this.#commitsLeft === 0) return;
     this.#commitsLeft = place ? COMMITS : this.#commitsLeft - 1;
-    if (this.#commitsLeft === 0) return this.forget();
+    if (this.#commitsLeft === 0) {
+      this.#tries = MIN_TRIES;
+      return this.forget();
+    }
     if (place === undefined) return;
     for (const { actor: { checksum } } of items) this.#versions.set(stripeOf(checksum), position);
   }

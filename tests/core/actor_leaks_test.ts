@@ -25,6 +25,7 @@ interface Reply {
 /** So many may be held for no reason, since an engine looks at the stack. */
 const FEW = 20;
 const MANY = 3_000;
+const AT_ONCE = 50;
 /** So many that were given up stay in a mailbox at most, until they are removed together. */
 const GIVEN_UP = 64;
 
@@ -148,9 +149,9 @@ for (const [how, options] of [["abort", {}], ["time out", { timeoutMs: 10 }]] as
     async (actors, clock, sender) => {
       const hanging = assert.rejects(actors.ask("a", { does: "hang", filling: [] }));
       await setImmediate();
-      for (const _ of range(1, MANY / 50)) {
+      for (const _ of range(1, MANY / AT_ONCE)) {
         const controller = new AbortController();
-        const given = range(1, 50).map(() =>
+        const given = range(1, AT_ONCE).map(() =>
           assert.rejects(
             actors.ask("a", sender.message(), { ...options, signal: controller.signal }),
             (error) => !/messages wait already/.test(String(error)),
@@ -162,7 +163,8 @@ for (const [how, options] of [["abort", {}], ["time out", { timeoutMs: 10 }]] as
       }
       await setImmediate();
       const held = await countHeld(sender.seen);
-      assert.ok(held <= GIVEN_UP + FEW, `${held} messages are held`);
+      // Bun, which looks at the stack, may keep all that was asked at once, and once before.
+      assert.ok(held <= GIVEN_UP + FEW + 2 * AT_ONCE, `${held} messages are held`);
       assert.ok(clock.pending.length <= 3, `${clock.pending.length} timers`);
       await clock.advance(600_000);
       await hanging;

@@ -158,7 +158,7 @@ export async function everythingIn(storage: Storage): Promise<Record<string, str
 /** Everything that is stored beside the log, byte by byte. */
 async function everythingBesideLog(storage: Storage): Promise<Record<string, string[]>> {
   const { log: _, meta = [], ...others } = await everythingIn(storage);
-  const isOfLog = (record: string) => record.startsWith("\u{6}") || record.startsWith("\u{7}");
+  const isOfLog = (record: string) => /^[\u{6}-\u{8}]/u.test(record);
   return { ...others, meta: meta.filter((record) => !isOfLog(record)) };
 }
 
