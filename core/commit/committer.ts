@@ -23,6 +23,7 @@ import type { CommitWatchers } from "./commit_watchers.ts";
 import type { Completions } from "./completions.ts";
 import { isGuardKept, type JournalGuard } from "./journal_guard.ts";
 import { JournalResets, type QueuedReset } from "./journal_resets.ts";
+import { PieceSupply } from "./piece_supply.ts";
 import { Stripes } from "./stripes.ts";
 
 /** What must hold of a journal that the log holds on to. */
@@ -74,16 +75,7 @@ interface LogCommit {
   readonly piece: CollectedPiece | undefined;
 }
 
-/** The next piece, which is made while a commit is in flight. */
-interface PieceAhead {
-  readonly piece: Promise<CollectedPiece | undefined>;
-  /** False once the commit has turned out not to have been applied. */
-  isValid: boolean;
-}
-
 const NO_WRITES: readonly PlainWrite[] = [];
-/** After so many microtasks storages have begun with a commit: what is made meanwhile costs no time. */
-const MICROTASKS_TO_BEGIN = 8;
 
 /** Carries out the commits of a queue. */
 export class Committer {
@@ -91,15 +83,11 @@ export class Committer {
   readonly #arena = new ByteArena();
   readonly #resets: JournalResets;
   readonly #stripes: Stripes;
+  readonly #pieces: PieceSupply;
   #due: ActorQueue[] = [];
   #writes: PlainWrite[] = [];
   /** Another process was faster: the log must be followed before anything is planned. */
   #wasOvertaken = false;
-  /** Whether the collector has had nothing to do, so that it is no reason to go on. */
-  #collectorRests = false;
-  #isCollecting = true;
-  #ahead: PieceAhead | undefined;
-  #recordBytes = 0;
   #fatal: PersistenceError | undefined;
 
   /**
@@ -109,13 +97,13 @@ export class Committer {
     this.#services = services;
     this.#resets = new JournalResets(services);
     this.#stripes = new Stripes(services.storage, services.log);
+    this.#pieces = new PieceSupply(services);
   }
 
   /** Whether the next commit has anything to do. */
   get hasWork(): boolean {
     return this.#due.length > 0 || this.#writes.length > 0 || this.#resets.hasWork ||
-      (this.#isCollecting && !this.#collectorRests && !this.#fatal &&
-        this.#services.collector.hasWork);
+      (!this.#fatal && this.#pieces.hasWork);
   }
 
   /** The failure after which nothing can be committed any more. */
@@ -154,7 +142,7 @@ export class Committer {
 
   /** Leaves what is hot as it is: it will be collected another time. */
   stopCollecting(): void {
-    this.#isCollecting = false;
+    this.#pieces.stop();
   }
 
   /** Commits everything that is due. Must not be called while a commit is in flight. */
@@ -173,9 +161,8 @@ export class Committer {
     const { log } = this.#services;
     const failed = new Set<ActorQueue>();
     if (await this.#mustFollow(due)) await this.#follow(due, failed);
-    const piece = scope === "all" && !this.#wasOvertaken
-      ? await this.#nextPiece(due.length === 0)
-      : undefined;
+    const takesPiece = scope === "all" && !this.#wasOvertaken && !this.#fatal;
+    const piece = takesPiece ? await this.#pieces.next(due.length === 0) : undefined;
     // Again each time: while the log is followed, operations may join that need a fresher state.
     for (let stale = staleOf(due, failed); stale.length > 0; stale = staleOf(due, failed)) {
       await this.#follow(stale, failed);
@@ -208,7 +195,7 @@ export class Committer {
       await this.#services.log.follow();
       this.#wasOvertaken = false;
     } catch (error) {
-      this.#collectorRests = true;
+      this.#pieces.rest();
       this.#stripes.forget();
       for (const actor of actors) {
         failed.add(actor);
@@ -249,48 +236,6 @@ export class Committer {
       if (isRemoved) journal.mayBeRemoved = true;
     }
     return isRemoved;
-  }
-
-  /** Without it everything else goes on. */
-  async #nextPiece(isAlone: boolean, takesAll = false): Promise<CollectedPiece | undefined> {
-    const { collector, log } = this.#services;
-    if (!isAlone) this.#collectorRests = false;
-    const ahead = this.#ahead;
-    if (ahead) {
-      const piece = await ahead.piece;
-      this.#ahead = undefined;
-      const isUsable = ahead.isValid && this.#isCollecting && !this.#fatal && !takesAll;
-      if (piece && isUsable && log.allowsPiece(piece.asOf)) return piece;
-    }
-    if (!this.#isCollecting || this.#fatal || !(takesAll || collector.hasWork)) return undefined;
-    const piece = await this.#make(() => collector.nextPiece(this.#recordBytes, takesAll));
-    this.#collectorRests = piece === undefined;
-    return piece;
-  }
-
-  /** While a commit is in flight, the piece after its own can be made. */
-  #makeAhead(before: CollectedPiece | undefined): PieceAhead | undefined {
-    if (!before?.continuation || !this.#isCollecting) return undefined;
-    return this.#ahead = { piece: this.#pieceAfter(before), isValid: true };
-  }
-
-  async #pieceAfter(before: CollectedPiece): Promise<CollectedPiece | undefined> {
-    for (let count = 0; count < MICROTASKS_TO_BEGIN; count++) await undefined;
-    const { collector } = this.#services;
-    return await this.#make(() => collector.pieceAfter(before, this.#recordBytes));
-  }
-
-  async #make(
-    makePiece: () => Promise<CollectedPiece | undefined>,
-  ): Promise<CollectedPiece | undefined> {
-    const { counts } = this.#services;
-    try {
-      return await makePiece();
-    } catch (error) {
-      counts.failedCollections++;
-      counts.lastCollectionError = error;
-      return undefined;
-    }
   }
 
   /** Begins to carry out a plan. Returns whether something has to be written. */
@@ -334,10 +279,9 @@ export class Committer {
     else if (isLogged) groups.push(this.#groupOf(commit, record));
     if (groups.length === 0) return;
     const startedAtMs = performance.now();
-    let ahead: PieceAhead | undefined;
     try {
       const committing = storage.commit(groups);
-      ahead = this.#makeAhead(piece);
+      if (piece) this.#pieces.makeAhead(piece);
       const applied = await committing;
       commitTime.observe(performance.now() - startedAtMs);
       counts.commits++;
@@ -346,12 +290,14 @@ export class Committer {
         if (place >= 0) {
           this.#stripes.applied(items, position + place, striped && place);
           this.#complete(commit, position, place, record);
-        } else this.#planAnew(plans);
+        } else {
+          this.#pieces.discardAhead();
+          this.#planAnew(plans);
+        }
       }
-      if (ahead && place < 0) ahead.isValid = false;
       kept.forEach((write, index) => this.#resolveWrite(write, applied[index] === true));
     } catch (error) {
-      if (ahead) ahead.isValid = false;
+      this.#pieces.discardAhead();
       if (mayMakeRoom && isFull(error)) await this.#commitOneByOne(plans, kept);
       else this.#fail(error, plans, kept);
     }
@@ -379,7 +325,7 @@ export class Committer {
   #encode(items: readonly NewLogItem[]): Uint8Array {
     const { nextKey, epoch } = this.#services.log;
     const record = encodeLogRecord(nextKey, epoch, items, this.#arena);
-    this.#recordBytes = record.length;
+    this.#pieces.recordBytes = record.length;
     return record;
   }
 
@@ -440,10 +386,9 @@ export class Committer {
   }
 
   async #collectAll(): Promise<void> {
-    const { collector } = this.#services;
-    for (let went = true; went && this.#isCollecting && !this.#fatal && collector.hasAny;) {
+    for (let went = true; went && !this.#fatal && this.#pieces.hasAny;) {
       const { failedCommits } = this.#services.counts;
-      const piece = await this.#nextPiece(true, true);
+      const piece = await this.#pieces.next(true, true);
       if (piece) await this.#commit({ plans: [], piece }, NO_WRITES, false);
       if (this.#wasOvertaken) await this.#follow([], new Set());
       went = piece !== undefined && this.#services.counts.failedCommits === failedCommits &&
@@ -469,7 +414,7 @@ export class Committer {
 
   #fail(error: unknown, plans: readonly CommitPlan[], writes: readonly PlainWrite[]): void {
     this.#services.counts.failedCommits++;
-    this.#collectorRests = true;
+    this.#pieces.rest();
     const failure = asPersistenceError(error);
     for (const plan of plans) {
       plan.actor.inFlight = false;
