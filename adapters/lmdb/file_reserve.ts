@@ -14,7 +14,7 @@
  * @module
  */
 
-import { closeSync, fstatSync, write } from "node:fs";
+import { closeSync, fstatSync, write, writeSync } from "node:fs";
 import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import { makesRoom, type WriteGroup } from "../../core/ports/storage.ts";
 import { messageOf } from "../../core/util/text.ts";
@@ -170,8 +170,13 @@ export class FileReserve {
   async #growTo(byteLength: number, descriptor: number): Promise<void> {
     this.#byteLength = fstatSync(descriptor).size;
     while (this.#byteLength < byteLength) {
-      const zeros = new Uint8Array(Math.min(byteLength - this.#byteLength, MAX_WRITE_BYTES));
-      this.#byteLength += await append(descriptor, zeros);
+      const left = byteLength - this.#byteLength;
+      const zeros = new Uint8Array(Math.min(left, MAX_WRITE_BYTES));
+      // What takes no time does not wait for a thread: on Bun there are two, in which commits of
+      // other databases may wait for a lock.
+      this.#byteLength += left <= MAX_WRITE_BYTES
+        ? writeSync(descriptor, zeros)
+        : await append(descriptor, zeros);
     }
   }
 }
