@@ -352,9 +352,10 @@ export class Committer {
     record: Uint8Array | undefined,
   ): void {
     const { log, completions, watchers } = this.#services;
-    // Records of others are before it: they are read, and then it is read as well.
-    if (place > 0) this.#wasOvertaken = true;
-    else if (record) log.append(position, record, plans);
+    if (record && place === 0) log.append(position, record, plans);
+    // If records of others are before it, they must be read, and then it is read as well.
+    const isKnown = !record || (log.nextPosition > position + place && !log.isRebuilding);
+    if (!isKnown) this.#wasOvertaken = true;
     piece?.onCommitted();
     for (const plan of plans) {
       completions.complete(plan, position + place);
