@@ -11,7 +11,10 @@ export interface Timer {
   cancel(): void;
 }
 
-/** What tells the time and wakes. */
+/**
+ * What tells the time and wakes. None of its methods may throw: some are called when there is nobody
+ * to tell, and an error would end the process.
+ */
 export interface Clock {
   /**
    * Tells the time of day.
