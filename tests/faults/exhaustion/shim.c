@@ -1,11 +1,13 @@
 /*
  * Preloaded into a process: refuses to let the files of a directory grow beyond a quota, as a file
- * system does that bounds what a user may store. QUOTA_DIRECTORY and QUOTA_BYTES say which.
+ * system does that bounds what a user may store. QUOTA_DIRECTORY and QUOTA_BYTES say which. Once the
+ * directory has a file named "unlimited", there is no quota any more.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +49,10 @@ static int may_grow(int descriptor, long long end) {
   size_t prefix = strlen(directory);
   if (strncmp(path, directory, prefix) != 0 || path[prefix] != '/') return 1;
   int before = errno;
-  int may = used_in(directory) + (end - status.st_size) <= atoll(quota);
+  char unlimited[PATH_MAX];
+  snprintf(unlimited, sizeof unlimited, "%s/unlimited", directory);
+  int may = used_in(directory) + (end - status.st_size) <= atoll(quota) ||
+            access(unlimited, F_OK) == 0;
   errno = may ? before : EDQUOT;
   return may;
 }
@@ -59,6 +64,9 @@ static long long length_of(const struct iovec *parts, int count) {
 }
 
 static long long place_of(int descriptor) {
+  struct stat status;
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags != -1 && (flags & O_APPEND) && fstat(descriptor, &status) == 0) return status.st_size;
   off64_t place = lseek64(descriptor, 0, SEEK_CUR);
   return place < 0 ? 0 : place;
 }
