@@ -158,7 +158,8 @@ export async function everythingIn(storage: Storage): Promise<Record<string, str
 /** Everything that is stored beside the log, byte by byte. */
 async function everythingBesideLog(storage: Storage): Promise<Record<string, string[]>> {
   const { log: _, meta = [], ...others } = await everythingIn(storage);
-  const isOfLog = (record: string) => /^[\u{6}-\u{8}]/u.test(record);
+  const isOfLog = (record: string) =>
+    ["\u{6}", "\u{7}", "\u{8}"].some((prefix) => record.startsWith(prefix));
   return { ...others, meta: meta.filter((record) => !isOfLog(record)) };
 }
 
