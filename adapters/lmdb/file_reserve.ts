@@ -1,15 +1,11 @@
 /**
- * Room at the end of the data file, taken before LMDB needs it: for small commits, and when room is
- * scarce.
+ * Room at the end of the data file, taken before LMDB needs it, when room is scarce.
  *
  * If a page cannot be written because the disk is full, LMDB cannot go on, and `lmdb` 3.5.6 writes
  * beyond a buffer when it words the error (see `docs/format.md`): the process may abort. So it is
  * found out here whether the file can grow, by appending zeros. What is appended never overwrites
- * what others write, even if they let the file grow at the same time.
- *
- * It also makes small commits faster: a flush need not tell the file system of new blocks. As long
- * as there is plenty of room nothing is appended for larger ones: it would be written to the disk
- * beside the pages themselves.
+ * what others write, even if they let the file grow at the same time. As long as there is plenty of
+ * room nothing is appended: it would be written to the disk beside the pages themselves.
  *
  * @module
  */
@@ -30,8 +26,6 @@ const PAGES_PER_PUT = 2;
 const DELETES_PER_PAGE = 8;
 /** What only commits that make room may use, when the file cannot grow. */
 const KEPT_PAGES = 64;
-/** A commit that may need no more than this is small. */
-const SMALL_PAGES = 48;
 /** How much more is taken than is needed, so that few commits have to. */
 const EXTRA_PAGES = 64;
 /** What a page, and `lmdb`, put before a value. */
@@ -76,8 +70,6 @@ export class FileReserve {
   readonly #file: GrowingFile;
   /** The length of the file, or less: others may have let it grow. It never shrinks. */
   #byteLength = 0;
-  /** So many pages there are after the last one in use, at least. */
-  #leftPages = 0;
   /** How much room there was when it was looked at, less what commits may have taken since. */
   #roomBytes = 0;
   #lookedAtMs = -Infinity;
@@ -98,20 +90,12 @@ export class FileReserve {
   take(groups: readonly WriteGroup[]): Promise<void> | undefined {
     const { pageSize, limitPages } = this.#file;
     // Without asking LMDB, which would take longer.
-    const most = needOf(groups, Infinity, pageSize);
-    this.#leftPages -= most.mostPages;
-    const isSmall = most.runs.length === 0 && most.mostPages <= SMALL_PAGES;
-    if (!this.#isScarce(most.mostPages * pageSize) && !(isSmall && this.#leftPages < 0)) {
-      return undefined;
-    }
+    if (!this.#isScarce(needOf(groups, Infinity, pageSize).mostPages * pageSize)) return undefined;
     const usedPages = this.#file.usedPages();
     const need = needOf(groups, usedPages, pageSize);
     const wantedPages = usedPages + need.mostPages + KEPT_PAGES;
-    if (Math.min(wantedPages, limitPages) * pageSize > this.#byteLength) {
-      return this.#grow(wantedPages + EXTRA_PAGES, usedPages, need, groups);
-    }
-    this.#leftPages = this.#byteLength / pageSize - usedPages - need.mostPages;
-    return undefined;
+    if (Math.min(wantedPages, limitPages) * pageSize <= this.#byteLength) return undefined;
+    return this.#grow(wantedPages + EXTRA_PAGES, usedPages, need, groups);
   }
 
   /** Whether a commit of so many bytes may find too little room. */
