@@ -10,7 +10,7 @@
  * @module
  */
 
-import { closeSync, fstatSync, write, writeSync } from "node:fs";
+import { closeSync, fstatSync, writeSync } from "node:fs";
 import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import { makesRoom, type WriteGroup } from "../../core/ports/storage.ts";
 import { messageOf } from "../../core/util/text.ts";
@@ -83,19 +83,18 @@ export class FileReserve {
    * Takes room for a commit.
    *
    * @param groups The groups of the commit.
-   * @returns A promise if that takes time.
    * @throws {PersistenceError} `STORAGE_FULL` if there is not enough; `STORAGE_FAILED` if the file
    *   cannot be written.
    */
-  take(groups: readonly WriteGroup[]): Promise<void> | undefined {
+  take(groups: readonly WriteGroup[]): void {
     const { pageSize, limitPages } = this.#file;
     // Without asking LMDB, which would take longer.
-    if (!this.#isScarce(needOf(groups, Infinity, pageSize).mostPages * pageSize)) return undefined;
+    if (!this.#isScarce(needOf(groups, Infinity, pageSize).mostPages * pageSize)) return;
     const usedPages = this.#file.usedPages();
     const need = needOf(groups, usedPages, pageSize);
     const wantedPages = usedPages + need.mostPages + KEPT_PAGES;
-    if (Math.min(wantedPages, limitPages) * pageSize <= this.#byteLength) return undefined;
-    return this.#grow(wantedPages + EXTRA_PAGES, usedPages, need, groups);
+    if (Math.min(wantedPages, limitPages) * pageSize <= this.#byteLength) return;
+    this.#grow(wantedPages + EXTRA_PAGES, usedPages, need, groups);
   }
 
   /** Whether a commit of so many bytes may find too little room. */
@@ -110,17 +109,17 @@ export class FileReserve {
     return this.#roomBytes < PLENTY_BYTES;
   }
 
-  async #grow(
+  #grow(
     wantedPages: number,
     usedPages: number,
     need: Need,
     groups: readonly WriteGroup[],
-  ): Promise<void> {
+  ): void {
     const { pageSize, limitPages } = this.#file;
     const descriptor = this.#file.open();
     if (descriptor === undefined) return;
     try {
-      await this.#growTo(Math.min(wantedPages, limitPages) * pageSize, descriptor);
+      this.#growTo(Math.min(wantedPages, limitPages) * pageSize, descriptor);
     } catch (cause) {
       if (this.#suffices(usedPages, need, groups)) return;
       throw new PersistenceError(
@@ -151,28 +150,15 @@ export class FileReserve {
     return leastPages <= roomPages && neededPages <= freePages / 2;
   }
 
-  async #growTo(byteLength: number, descriptor: number): Promise<void> {
+  #growTo(byteLength: number, descriptor: number): void {
     this.#byteLength = fstatSync(descriptor).size;
     while (this.#byteLength < byteLength) {
-      const left = byteLength - this.#byteLength;
-      const zeros = new Uint8Array(Math.min(left, MAX_WRITE_BYTES));
-      // What takes no time does not wait for a thread: on Bun there are two, in which commits of
-      // other databases may wait for a lock.
-      this.#byteLength += left <= MAX_WRITE_BYTES
-        ? writeSync(descriptor, zeros)
-        : await append(descriptor, zeros);
+      const zeros = new Uint8Array(Math.min(byteLength - this.#byteLength, MAX_WRITE_BYTES));
+      // At once, which takes less time than to encode as much: otherwise it would wait for a thread,
+      // and on Bun there may be two, in which commits of other databases wait for a lock.
+      this.#byteLength += writeSync(descriptor, zeros);
     }
   }
-}
-
-/** Writes some of the bytes. Gives how many. */
-function append(descriptor: number, bytes: Uint8Array): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(descriptor, bytes, 0, bytes.length, null, (error, count) => {
-      if (error) reject(error);
-      else resolve(count);
-    });
-  });
 }
 
 /** How many pages a commit needs, if none is free. */

@@ -84,8 +84,7 @@ export class OpenFiles {
     } catch {
       return undefined;
     }
-    const { dev, ino } = fstatSync(descriptor);
-    if (`${dev}:${ino}` === this.#data) return descriptor;
+    if (identityIn(fstatSync(descriptor)) === this.#data) return descriptor;
     closeSync(descriptor);
     return undefined;
   }
@@ -107,7 +106,11 @@ export class OpenFiles {
  */
 function identityOf(file: string): string | undefined {
   const stats = statSync(file, { throwIfNoEntry: false });
-  return stats && `${stats.dev}:${stats.ino}`;
+  return stats && identityIn(stats);
+}
+
+function identityIn({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`;
 }
 
 /**

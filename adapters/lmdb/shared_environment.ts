@@ -264,8 +264,7 @@ export class SharedEnvironment {
   async #commitNow(groups: readonly WriteGroup[]): Promise<boolean[]> {
     if (this.#failure) throw this.#failure;
     await this.#assertFits(groups);
-    const growing = this.#reserve.take(groups);
-    if (growing) await growing;
+    this.#reserve.take(groups);
     await this.#waitForOpeners();
     try {
       const applied = await within(

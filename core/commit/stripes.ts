@@ -25,7 +25,7 @@ const MIN_TRIES = 3;
 const MAX_TRIES = 8;
 /** More actors would meet those of others too often. */
 const MAX_ACTORS = 8;
-/** All tries together are to be small beside a flush. */
+/** Of entries and what is written with them: all tries together are to be small beside a flush. */
 const MAX_BYTES = 2_048;
 /** So many commits are made in this way after the last one that met another process. */
 const COMMITS = 256;
@@ -103,14 +103,14 @@ export class Stripes {
   ): StripedCommit | undefined {
     const isSmall = items.length > 0 && items.length <= MAX_ACTORS;
     if (this.#commitsLeft === 0 || !isSmall || !plans.every(isMovable)) return undefined;
+    const changes = plans.flatMap((plan) => plan.changes);
+    if (bytesOf(items, changes) > MAX_BYTES) return undefined;
     const stripes = new Set(items.map(({ actor: { checksum } }) => stripeOf(checksum)));
     for (const stripe of stripes) if (!this.#versions.has(stripe)) return undefined;
     const { number, epoch, nextPosition } = this.#log;
     const record = encodeLogRecord(this.#log.nextKey, epoch, items, memory);
-    if (record.length > MAX_BYTES) return undefined;
     const groups: WriteGroup[] = [];
     const before: StorageCondition[] = [];
-    const changes = plans.flatMap((plan) => plan.changes);
     for (let position = nextPosition; groups.length < this.#tries; position++) {
       const key = logKey(number, position);
       const value = position === nextPosition ? record : encodeLogRecord(key, epoch, items, memory);
@@ -166,4 +166,11 @@ export class Stripes {
 function isMovable({ items, state, position }: CommitPlan): boolean {
   return state.incarnation !== position && items.length > 0 &&
     items.every(({ type }) => type === LOG_ITEM.entries);
+}
+
+function bytesOf(items: readonly NewLogItem[], changes: readonly StorageChange[]): number {
+  let bytes = 0;
+  for (const { frame } of items) bytes += frame?.entriesLength ?? 0;
+  for (const change of changes) if (change.type === "put") bytes += change.value.length;
+  return bytes;
 }

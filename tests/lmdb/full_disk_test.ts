@@ -2,19 +2,18 @@ import assert from "node:assert/strict";
 import { range } from "../conformance/fixture.ts";
 import { test } from "../harness.ts";
 import { Child } from "../processes/child.ts";
+import { fileSizeLimit } from "../processes/file_size_limit.ts";
 import { type Restriction, withLimit, withSmallFileSystem } from "../processes/restrictions.ts";
 import { withDirectory } from "../temporary_directory.ts";
 import type { DiskFilled, DiskFillerJob } from "./children/disk_filler.ts";
 
 const MIB = 2 ** 20;
 const BYTES = 4 * MIB;
-/** Only the soft limit is set, and a file that grows too large is an error, no signal. */
-const FILE_LIMIT = `trap "" XFSZ; ulimit -S -f ${BYTES / 512}`;
 /** Room for a hundred messages more. */
 const FILE_SYSTEM_BYTES = 16 * MIB;
 
 const WAYS: readonly [string, boolean, (path: string) => Restriction][] = [
-  ["files may not become larger", true, () => withLimit(FILE_LIMIT)],
+  ["files may not become larger", true, () => withLimit(fileSizeLimit(BYTES))],
   ["the file system is full", false, (path) => withSmallFileSystem(path, FILE_SYSTEM_BYTES)],
 ];
 for (const [way, isFileLimited, restrict] of WAYS) {

@@ -7,6 +7,7 @@
 
 import { join } from "node:path";
 import { Child } from "../../processes/child.ts";
+import { fileSizeLimit } from "../../processes/file_size_limit.ts";
 import { type Restriction, withLimit, withSmallFileSystem } from "../../processes/restrictions.ts";
 import { withDirectory } from "../../temporary_directory.ts";
 import type { Fault, FaultOptions, FaultResult } from "../fault.ts";
@@ -18,11 +19,6 @@ const UNRESTRICTED: Restriction = { wrapper: [], unavailable: undefined };
 const DISK_BYTES = 4 * 2 ** 20;
 /** Enough for a few databases. */
 const INODES = 64;
-/**
- * In blocks of 512 bytes, as `sh` counts. A file that grows too large is to be an error, no signal.
- * Only the soft limit is set: the child raises it in the end.
- */
-const FILE_LIMIT = `trap "" XFSZ; ulimit -S -f ${DISK_BYTES / 512}`;
 /** What a child wrote first tells most. */
 const MAX_SHOWN = 2_000;
 /** Node opens the modules of a program nearly all at once; the child takes what it leaves. */
@@ -33,7 +29,7 @@ const KINDS: readonly [ExhaustionKind, (path: string) => Restriction][] = [
   ["disk full", (path) => withSmallFileSystem(path, DISK_BYTES)],
   ["quota used up", (path) => withQuota(path, DISK_BYTES)],
   ["no inodes", (path) => withSmallFileSystem(path, 4 * DISK_BYTES, INODES)],
-  ["file size limit", () => withLimit(FILE_LIMIT)],
+  ["file size limit", () => withLimit(fileSizeLimit(DISK_BYTES))],
   ["map full", () => UNRESTRICTED],
   ["too many readers", () => UNRESTRICTED],
   ["no file handles", () => withLimit(HANDLE_LIMIT)],

@@ -5,15 +5,14 @@
  * @module
  */
 
-import { spawnSync } from "node:child_process";
 import { closeSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { devNull } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { LmdbPersistenceProvider } from "../../../adapters/lmdb/mod.ts";
 import { randomFrom } from "../../conformance/random.ts";
 import { Child } from "../../processes/child.ts";
+import { raiseFileSizeLimit } from "../../processes/file_size_limit.ts";
 import { CheckedJournals } from "./journal.ts";
 
 /** What runs out. */
@@ -49,7 +48,7 @@ export const scenarios: Readonly<Record<ExhaustionKind, Scenario>> = {
   "quota used up": (path, seed) =>
     diskFull(path, seed, { makeRoom: () => liftQuota(path), isForeseen: false }),
   "no inodes": noInodes,
-  "file size limit": (path, seed) => diskFull(path, seed, { makeRoom: raiseFileLimit }),
+  "file size limit": (path, seed) => diskFull(path, seed, { makeRoom: raiseFileSizeLimit }),
   "map full": mapFull,
   "too many readers": tooManyReaders,
   "no file handles": noFileHandles,
@@ -114,12 +113,6 @@ async function diskFull(
 /** See `shim.c`. */
 function liftQuota(path: string): void {
   writeFileSync(join(path, "unlimited"), "");
-}
-
-function raiseFileLimit(): void {
-  const args = ["--pid", `${process.pid}`, "--fsize=unlimited:"];
-  const { status, error, stderr } = spawnSync("prlimit", args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`prlimit failed: ${error?.message ?? stderr}`);
 }
 
 /** The limit that the provider was opened with is reached. It goes on without being reopened. */

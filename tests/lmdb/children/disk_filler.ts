@@ -5,12 +5,11 @@
  * @module
  */
 
-import { spawnSync } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { LmdbPersistenceProvider } from "../../../adapters/lmdb/mod.ts";
 import { outcomesOf } from "../../conformance/fixture.ts";
+import { raiseFileSizeLimit } from "../../processes/file_size_limit.ts";
 import { readJob, report } from "../../processes/job.ts";
 
 /** What the script takes. */
@@ -63,7 +62,8 @@ const truncated = [
   await append(100),
   await append(messageBytes),
 ];
-await makeRoom();
+await rm(ballast);
+if (isFileLimited) raiseFileSizeLimit();
 const withRoom: unknown[] = [];
 for (let index = 0; index < 100; index++) withRoom.push(await append(messageBytes));
 await provider.close();
@@ -72,10 +72,3 @@ const entries = await again.createMessageJournal().readFrom("a", 0);
 await again.close();
 const filled: DiskFilled = { count, full, read, truncated, withRoom, reopened: entries.length };
 report(filled);
-
-async function makeRoom(): Promise<void> {
-  await rm(ballast);
-  if (!isFileLimited) return;
-  const { status, stderr } = spawnSync("prlimit", [`--pid=${process.pid}`, "--fsize=unlimited:"]);
-  if (status !== 0) throw new Error(`prlimit failed: ${stderr}`);
-}
