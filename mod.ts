@@ -68,6 +68,7 @@ export type {
   BackpressureStrategy,
   CommitCounts,
   ListActorsOptions,
+  LogStats,
   PendingCounts,
   ProviderOptions,
   ProviderStats,
@@ -115,6 +116,21 @@ export {
   type StoredEntry,
   type WriteGroup,
 } from "./core/ports/storage.ts";
+export type {
+  AskEvent,
+  BackpressureEvent,
+  CollectionEvent,
+  CommitEvent,
+  DeliveryEvent,
+  ReadEvent,
+  RecoveryEvent,
+  SnapshotLoadedEvent,
+  SnapshotSavedEvent,
+  Telemetry,
+  TelemetryEvent,
+  TelemetrySink,
+  TruncationEvent,
+} from "./core/ports/telemetry.ts";
 
 // errors
 export { MAX_ACTOR_ID_BYTES, MAX_KIND_BYTES, MAX_METADATA_BYTES } from "./core/errors/arguments.ts";

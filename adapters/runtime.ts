@@ -1,7 +1,7 @@
 /**
- * What the adapters for Node, Bun and Deno have in common: the clock and the context of calls of the
- * runtime. It imports nothing of a runtime, so it can be loaded anywhere; what a runtime does not have
- * is done without.
+ * What the adapters for Node, Bun and Deno have in common: the clock, the context of calls, and a
+ * channel for events. It imports nothing of a runtime, so it can be loaded anywhere; what a runtime
+ * does not have is done without.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import type { CallChain } from "../core/ports/actor_store.ts";
 import type { CallContext } from "../core/ports/call_context.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Runtime } from "../core/ports/provider.ts";
+import type { Telemetry } from "../core/ports/telemetry.ts";
 import { systemClock } from "../core/util/system_clock.ts";
 
 /** The parts of Node's API that are needed here, which Bun and Deno have, too. */
@@ -17,6 +18,9 @@ interface NodeGlobals {
   readonly process?: {
     getBuiltinModule?(name: "node:async_hooks"): {
       readonly AsyncLocalStorage: new () => AsyncStorage;
+    } | undefined;
+    getBuiltinModule?(name: "node:diagnostics_channel"): {
+      channel(name: string): DiagnosticsChannel;
     } | undefined;
   };
   readonly Deno?: { unrefTimer(timer: unknown): void };
@@ -27,13 +31,26 @@ interface AsyncStorage {
   run<Result>(value: CallChain | undefined, call: () => Result): Result;
 }
 
-/** The clock and the context of calls of the runtime that this is loaded in. */
+interface DiagnosticsChannel {
+  readonly hasSubscribers: boolean;
+  publish(message: unknown): void;
+}
+
+/** The channel of `node:diagnostics_channel` on which all events are published. */
+const CHANNEL = "cajun.persistence";
+
+/** The clock, the context of calls and the channel of events of the runtime that this is loaded in. */
 export const runtime: Runtime = makeRuntime(globalThis as NodeGlobals);
 
 function makeRuntime({ process, Deno }: NodeGlobals): Runtime {
   const clock = Deno ? denoClock(Deno) : systemClock;
   const hooks = process?.getBuiltinModule?.("node:async_hooks");
-  return hooks ? { clock, callContext: callContextOf(new hooks.AsyncLocalStorage()) } : { clock };
+  const diagnostics = process?.getBuiltinModule?.("node:diagnostics_channel");
+  return {
+    clock,
+    ...(hooks && { callContext: callContextOf(new hooks.AsyncLocalStorage()) }),
+    ...(diagnostics && { telemetry: telemetryOf(diagnostics.channel(CHANNEL)) }),
+  };
 }
 
 /**
@@ -55,5 +72,14 @@ function callContextOf(storage: AsyncStorage): CallContext<CallChain> {
   return {
     get: () => storage.getStore(),
     run: (value, call) => storage.run(value, call),
+  };
+}
+
+function telemetryOf(channel: DiagnosticsChannel): Telemetry {
+  return {
+    get isEnabled() {
+      return channel.hasSubscribers;
+    },
+    onEvent: (event) => channel.publish(event),
   };
 }

@@ -79,7 +79,9 @@ import {
 } from "./ports/actor_store.ts";
 import type { CallContext } from "./ports/call_context.ts";
 import type { Clock } from "./ports/clock.ts";
+import type { TelemetrySink } from "./ports/telemetry.ts";
 import { makeActorStore } from "./stores/make_actor_store.ts";
+import { TelemetryHub } from "./telemetry/telemetry_hub.ts";
 import { systemClock } from "./util/system_clock.ts";
 
 /** What a writable stream has in flight: enough that commits are large while the next one fills. */
@@ -106,6 +108,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
   readonly clock: Clock;
   /** The context of calls of its runtime, if that has one. */
   readonly callContext: CallContext<CallChain> | undefined;
+  readonly #telemetry: TelemetryHub;
   readonly #storage: Storage;
   readonly #codec: Codec;
   readonly #limits: ProviderLimits;
@@ -127,14 +130,15 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
   protected constructor(parts: ProviderParts) {
     if (parts?.storage === undefined) throw notOpened(new.target.name);
     const { storage, settings, log } = parts;
-    const { codec, limits, runtime } = settings;
+    const { codec, limits, runtime, listeners } = settings;
     this.clock = runtime.clock;
     this.callContext = runtime.callContext;
+    this.#telemetry = new TelemetryHub(listeners);
     const assertOpen = (operation: string) => this.#assertOpen(operation);
     this.#storage = storage;
     this.#codec = codec;
     this.#limits = limits;
-    this.#queue = new CommitQueue(storage, log, limits, runtime.clock);
+    this.#queue = new CommitQueue(storage, log, limits, runtime.clock, this.#telemetry);
     this.#journals = {
       queue: this.#queue,
       ...this.#encoding(new PlainPayloads(codec, MESSAGE)),
@@ -153,6 +157,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
       payloads: new PlainPayloads(codec, STATE),
       maxSnapshotBytes: limits.maxSnapshotBytes,
       calls: new CallTracker(),
+      telemetry: this.#telemetry,
       onPruneFailure: (error) => {
         this.#failedPrunes++;
         this.#lastPruneError = error;
@@ -190,6 +195,11 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
   /** The name of the storage engine, such as `"lmdb"`. */
   get name(): string {
     return this.#storage.name;
+  }
+
+  /** Where its actors tell what happens. */
+  get telemetry(): TelemetrySink {
+    return this.#telemetry;
   }
 
   /** What the storage engine can do. */
@@ -464,12 +474,20 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
    */
   async stats(): Promise<ProviderStats> {
     this.#assertOpen("read statistics");
+    const { log, counts, pending } = this.#queue;
     return {
-      ...this.#queue.counts,
+      ...counts,
       storage: await this.#storage.stats(),
-      pending: this.#queue.pending,
+      log: {
+        position: log.nextPosition - 1,
+        hotBytes: log.hot.bytes,
+        hotActors: log.hot.hotActors,
+      },
+      pending,
       failedPrunes: this.#failedPrunes,
       lastPruneError: this.#lastPruneError,
+      failedTelemetry: this.#telemetry.failures,
+      lastTelemetryError: this.#telemetry.lastFailure,
     };
   }
 
@@ -539,7 +557,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
 
   #encoding(payloads: Payloads): Pick<JournalServices, "reader" | "encoder"> {
     return {
-      reader: new JournalReader(this.#storage, this.#queue.log, payloads),
+      reader: new JournalReader(this.#storage, this.#queue.log, payloads, this.#telemetry),
       encoder: new MessageEncoder(payloads, {
         maxMessageBytes: this.#limits.maxMessageBytes,
         maxBatchBytes: this.#limits.maxPendingBytes,

@@ -207,10 +207,11 @@ export class SharedEnvironment {
       const stats = this.#statsOfKeyspaces();
       const counts = stats.map(({ entryCount }) => entryCount);
       const [meta = 0, log = 0, heads = 0, entries = 0, snapshots = 0, outbox = 0] = counts;
-      const { livePages, pageSize } = occupancyOf(stats);
+      const { filePages, livePages, pageSize } = occupancyOf(stats);
       return {
         entries: { meta, log, heads, entries, snapshots, outbox },
         usedBytes: livePages * pageSize,
+        freeBytes: (filePages - livePages) * pageSize,
         limitBytes: this.options.mapSize,
         oldestReader: this.#oldestReader(stats[0]?.lastTxnId ?? 0),
       };

@@ -8,6 +8,7 @@ import { PersistenceError } from "../errors/persistence_error.ts";
 import type { ActorStore, ActorStoreProvider, CallChain } from "../ports/actor_store.ts";
 import type { OpenEffect } from "../ports/outbox_store.ts";
 import { Deferred, isPromise, type MaybePromise } from "../util/promises.ts";
+import type { ActorEvents } from "./actor_events.ts";
 import type { Behavior } from "./behavior.ts";
 import { callAs, callIn } from "./call_chain.ts";
 import { frozenCopy } from "./debug.ts";
@@ -33,6 +34,7 @@ export interface ActorParts<State, Message, Stored, Reply, Effect> {
   readonly behavior: Behavior<State, Message, Stored, Reply, Effect>;
   readonly options: CheckedActorOptions<Message>;
   readonly provider: Pick<ActorStoreProvider, "clock" | "callContext">;
+  readonly events: ActorEvents;
   /** The object that the actor belongs to. */
   readonly owner: unknown;
   readonly outbox: EffectSink | undefined;
@@ -46,6 +48,7 @@ export class ActorContext<State, Message, Stored, Reply, Effect> {
   readonly store: ActorStore<Stored, State>;
   readonly behavior: Behavior<State, Message, Stored, Reply, Effect>;
   readonly options: CheckedActorOptions<Message>;
+  readonly events: ActorEvents;
   readonly policy: SnapshotPolicy<State>;
   readonly saver: SnapshotSaver<State>;
   /** The user's state. */
@@ -73,13 +76,14 @@ export class ActorContext<State, Message, Stored, Reply, Effect> {
     parts: ActorParts<State, Message, Stored, Reply, Effect>,
     policy: SnapshotPolicy<State>,
   ) {
-    const { actorId, store, behavior, options } = parts;
+    const { actorId, store, behavior, options, events } = parts;
     this.#parts = parts;
     this.actorId = actorId;
     this.name = `actor "${actorId}" of kind "${store.kind}"`;
     this.store = store;
     this.behavior = behavior;
     this.options = options;
+    this.events = events;
     this.policy = policy;
     this.saver = new SnapshotSaver(
       {

@@ -142,7 +142,7 @@ export class ActorHandle<State, Message, Reply> {
           letter.giveUp(circle?.error ?? this.#late(letter.hasBegun, timeoutMs));
         });
       }
-      return letter.answer;
+      return this.#host.events.asked(letter.answer);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -15,7 +15,9 @@ import { retry } from "../errors/retry.ts";
 import type { JournalEntry } from "../ports/journal.ts";
 import type { FollowOptions } from "../ports/journal_options.ts";
 import { Deadlines } from "../util/deadlines.ts";
+import { NO_TELEMETRY } from "../telemetry/telemetry_hub.ts";
 import { ActorContext } from "./actor_context.ts";
+import { ActorEvents } from "./actor_events.ts";
 import type { Behavior } from "./behavior.ts";
 import { CommandStrategy } from "./command_strategy.ts";
 import { EventStrategy } from "./event_strategy.ts";
@@ -37,6 +39,7 @@ export interface Host<State, Message, Reply> {
   readonly callContext: ActorStoreProvider["callContext"];
   readonly clock: ActorStoreProvider["clock"];
   readonly deadlines: Deadlines;
+  readonly events: ActorEvents;
   readonly outbox: Outbox;
   /** Whether a link of a chain is a callback of one of these actors. */
   owns(link: CallChain): boolean;
@@ -68,6 +71,7 @@ export class ActorHost<State, Message, Stored, Reply, Effect>
   readonly callContext: ActorStoreProvider["callContext"];
   readonly clock: ActorStoreProvider["clock"];
   readonly deadlines: Deadlines;
+  readonly events: ActorEvents;
   readonly outbox: Outbox;
 
   readonly #store: ActorStore<Stored, State>;
@@ -96,6 +100,7 @@ export class ActorHost<State, Message, Stored, Reply, Effect>
     this.callContext = provider.callContext;
     this.clock = provider.clock;
     this.deadlines = new Deadlines(provider.clock);
+    this.events = new ActorEvents(kind, provider.clock, provider.telemetry ?? NO_TELEMETRY);
     this.#behavior = behavior;
     this.#snapshotPolicy = snapshotPolicy;
     // What is wrong with it is to be known now, and not when the first actor begins.
@@ -112,6 +117,7 @@ export class ActorHost<State, Message, Stored, Reply, Effect>
       store,
       clock,
       callContext,
+      events: this.events,
       owner: this,
       report,
     });
@@ -163,6 +169,7 @@ export class ActorHost<State, Message, Stored, Reply, Effect>
         behavior: this.#behavior,
         options,
         provider: { clock, callContext },
+        events: this.events,
         owner: this,
         outbox: this.#dispatcher,
       },

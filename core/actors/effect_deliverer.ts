@@ -7,6 +7,7 @@
 
 import type { EffectContent, OutboxStore } from "../ports/outbox_store.ts";
 import { messageOf } from "../util/text.ts";
+import type { ActorEvents } from "./actor_events.ts";
 import { Confirmations } from "./confirmations.ts";
 import { attemptDelivery, type AttemptParts, type EffectItem } from "./effect_attempt.ts";
 import type { OutboxOptions } from "./outbox_options.ts";
@@ -18,6 +19,7 @@ import type { StorePatience } from "./store_patience.ts";
 export interface DelivererParts<Effect> extends AttemptParts<Effect> {
   readonly options: Required<OutboxOptions<Effect>>;
   readonly store: OutboxStore;
+  readonly events: ActorEvents;
   report(problem: ActorProblem): void;
 }
 
@@ -58,22 +60,28 @@ export class EffectDeliverer<Effect> {
    * @returns When the next one of its actor can be delivered. It does not reject.
    */
   async deliver(item: EffectItem): Promise<void> {
-    const { store, options } = this.#parts;
+    const { store, options, events } = this.#parts;
     const read = await this.#patience.untilDone(async () => [await store.content(item.effect)]);
     if (!read || this.#patience.isOver) return;
     const [stored] = read;
     // Its actor was deleted, or another process has delivered it.
     if (!stored || item.isReplaced) return this.#listener.closed([item]);
+    const tell = events.delivering();
     const content = readContent<Effect>(stored);
     if (content.type === "error") {
       // No further attempt can be any better.
       item.attempts++;
+      tell("dead-letter", item.attempts);
       return await this.#giveUp(item, content.error);
     }
     const outcome = await attemptDelivery(this.#parts, item, content.value);
-    if (outcome.type === "value") return this.#confirmations.add(item);
+    if (outcome.type === "value") {
+      tell("delivered", item.attempts + 1);
+      return this.#confirmations.add(item);
+    }
     item.attempts++;
     const { error } = outcome;
+    tell(item.attempts < options.maxAttempts ? "retry" : "dead-letter", item.attempts);
     this.#report("delivery", error, item);
     if (item.isReplaced) return this.#listener.closed([item]);
     if (item.attempts < options.maxAttempts) return await this.#postpone(item);

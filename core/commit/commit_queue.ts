@@ -19,8 +19,10 @@ import type { Log } from "../log/log.ts";
 import type { AppendOptions } from "../ports/journal_options.ts";
 import type { CommitCounts, PendingCounts } from "../ports/provider.ts";
 import type { Storage, StorageChange, WriteGroup } from "../ports/storage.ts";
+import type { TelemetrySink } from "../ports/telemetry.ts";
 import { isBeingRemoved } from "../read/removal.ts";
 import { Deferred } from "../util/promises.ts";
+import { NO_TELEMETRY } from "../telemetry/telemetry_hub.ts";
 import { systemClock } from "../util/system_clock.ts";
 import { storedTime } from "../util/stored_time.ts";
 import type {
@@ -34,6 +36,7 @@ import type {
 import { ActorRemoval } from "./actor_removal.ts";
 import { ActorQueues } from "./actor_queues.ts";
 import { AdmissionControl, type AdmissionLimits, type Waiter } from "./admission_control.ts";
+import { CommitEvents } from "./commit_events.ts";
 import { CommitPacer } from "./commit_pacer.ts";
 import { CommitTime } from "./commit_time.ts";
 import { CommitWatchers } from "./commit_watchers.ts";
@@ -90,6 +93,7 @@ export class CommitQueue {
   readonly #admission: AdmissionControl;
   readonly #clock: Pick<Clock, "now">;
   readonly #completions: Completions;
+  readonly #events: CommitEvents;
   readonly #committer: Committer;
   readonly #storage: Storage;
   readonly #tasks: ExclusiveTasks;
@@ -101,12 +105,14 @@ export class CommitQueue {
    * @param log The log of the storage.
    * @param limits How much may wait, and how much of the log may be hot.
    * @param clock What tells the time that is stored.
+   * @param telemetry Where it is told what happens.
    */
   constructor(
     storage: Storage,
     log: Log,
     limits: QueueLimits,
     clock: Pick<Clock, "now"> = systemClock,
+    telemetry: TelemetrySink = NO_TELEMETRY,
   ) {
     this.#clock = clock;
     this.#storage = storage;
@@ -114,6 +120,7 @@ export class CommitQueue {
     this.#actors = new ActorQueues(log);
     this.#admission = new AdmissionControl(limits, (waiter) => this.#joinAfterWaiting(waiter));
     this.#completions = new Completions(this.#admission, this.counts);
+    this.#events = new CommitEvents(telemetry, () => this.now());
     this.#committer = new Committer({
       storage,
       log,
@@ -122,6 +129,7 @@ export class CommitQueue {
       completions: this.#completions,
       counts: this.counts,
       commitTime: this.commitTime,
+      events: this.#events,
       watchers: this.watchers,
       finishRemoval: (actor) => void this.#finishRemoval(actor),
     });
@@ -413,6 +421,7 @@ export class CommitQueue {
   #admit(actor: ActorQueue, operation: Operation, run: EncodedRun | undefined): void {
     if (this.#admission.tryAdmit(operation)) return this.#join(actor, operation, run);
     const refusal = this.#admission.enqueue({ actor, operation, run });
+    this.#events.heldBack(actor, operation, refusal ? "refused" : "waiting");
     if (refusal) this.#completions.reject(operation, refusal);
     // What waits for more to come must not keep out what waits for room.
     else this.#makeAllDue();

@@ -18,6 +18,7 @@ import { isBeingRemoved } from "../read/removal.ts";
 import { ByteArena } from "../util/byte_arena.ts";
 import type { ActorQueue, CommitPlan, Operation } from "./actor_queue.ts";
 import type { ActorQueues } from "./actor_queues.ts";
+import type { CommitEvents } from "./commit_events.ts";
 import type { CommitTime } from "./commit_time.ts";
 import type { CommitWatchers } from "./commit_watchers.ts";
 import type { Completions } from "./completions.ts";
@@ -60,6 +61,8 @@ export interface CommitterServices {
   readonly counts: CommitCounts;
   /** Observes how long commits take. */
   readonly commitTime: CommitTime;
+  /** Tells of commits. */
+  readonly events: CommitEvents;
   /** Learns whose journals have changed. */
   readonly watchers: CommitWatchers;
   /**
@@ -262,7 +265,7 @@ export class Committer {
     writes: readonly PlainWrite[],
     mayMakeRoom: boolean,
   ): Promise<void> {
-    const { storage, log, counts, commitTime } = this.#services;
+    const { storage, log, counts, commitTime, events } = this.#services;
     const { plans } = planned;
     // The log may have gone on since the piece was made.
     const piece = planned.piece && log.allowsPiece(planned.piece.asOf) ? planned.piece : undefined;
@@ -278,12 +281,14 @@ export class Committer {
     if (striped) groups.push(...striped.groups);
     else if (isLogged) groups.push(this.#groupOf(commit, record));
     if (groups.length === 0) return;
+    const load = events.loadOf(plans, kept.length);
     const startedAtMs = performance.now();
     try {
       const committing = storage.commit(groups);
       if (piece) this.#pieces.makeAhead(piece);
       const applied = await committing;
-      commitTime.observe(performance.now() - startedAtMs);
+      const durationMs = performance.now() - startedAtMs;
+      commitTime.observe(durationMs);
       counts.commits++;
       const place = applied.indexOf(true, kept.length) - kept.length;
       if (isLogged) {
@@ -296,7 +301,9 @@ export class Committer {
         }
       }
       kept.forEach((write, index) => this.#resolveWrite(write, applied[index] === true));
+      events.ended(load, durationMs, isLogged && place < 0 ? "conflict" : "committed");
     } catch (error) {
+      events.failed(load, performance.now() - startedAtMs, error);
       this.#pieces.discardAhead();
       if (mayMakeRoom && isFull(error)) await this.#commitOneByOne(plans, kept);
       else this.#fail(error, plans, kept);
@@ -351,12 +358,13 @@ export class Committer {
     place: number,
     record: Uint8Array | undefined,
   ): void {
-    const { log, completions, watchers } = this.#services;
+    const { log, completions, watchers, events } = this.#services;
     if (record && place === 0) log.append(position, record, plans);
     // If records of others are before it, they must be read, and then it is read as well.
     const isKnown = !record || (log.nextPosition > position + place && !log.isRebuilding);
     if (!isKnown) this.#wasOvertaken = true;
     piece?.onCommitted();
+    if (piece) events.collected(piece.changes);
     for (const plan of plans) {
       completions.complete(plan, position + place);
       watchers.notify(plan.actor.address);

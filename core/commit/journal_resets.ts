@@ -12,8 +12,9 @@ import { encodeLogRecord, LOG_ITEM, type NewLogItem } from "../format/log_record
 import type { Log } from "../log/log.ts";
 import { type LogActor, stateAfter } from "../log/log_actor.ts";
 import type { CommitCounts } from "../ports/provider.ts";
-import type { Storage, StorageChange, StorageCondition } from "../ports/storage.ts";
+import type { Storage, StorageChange, StorageCondition, WriteGroup } from "../ports/storage.ts";
 import { OWN_MEMORY } from "../util/byte_arena.ts";
+import type { CommitEvents } from "./commit_events.ts";
 import type { Completions } from "./completions.ts";
 
 /** Makes a journal empty. Nothing else of this process may be under way for its actor. */
@@ -50,6 +51,8 @@ export interface ResetServices {
   readonly log: Log;
   /** Counts commits and failures. */
   readonly counts: CommitCounts;
+  /** Tells of commits. */
+  readonly events: CommitEvents;
   /** Knows how many calls have not settled. */
   readonly completions: Pick<Completions, "settled">;
 }
@@ -140,7 +143,7 @@ export class JournalResets {
 
   /** Returns whether the log was as it is known, and all conditions held. */
   async #write(held: readonly HeldReset[]): Promise<boolean> {
-    const { storage, log, counts } = this.#services;
+    const { log, counts } = this.#services;
     const position = log.nextPosition;
     const key = log.nextKey;
     const items = held.map(itemOf);
@@ -152,18 +155,32 @@ export class JournalResets {
     });
     const value = encodeLogRecord(key, log.epoch, items, OWN_MEMORY);
     const resets = held.map(({ reset }) => reset);
-    const [isApplied] = await storage.commit([{
+    const isApplied = await this.#commit(held.length, {
       conditions: [...log.conditions, ...resets.flatMap(({ conditions }) => conditions)],
       changes: [
         { type: "put", keyspace: "log", key, value, version: LOG_VERSION.record },
         ...resets.flatMap(({ changes }) => changes),
       ],
       makesRoom: resets.every(({ makesRoom }) => makesRoom),
-    }]);
+    });
     if (!isApplied) return false;
     counts.commits++;
     log.append(position, value, applied);
     return true;
+  }
+
+  async #commit(count: number, group: WriteGroup): Promise<boolean> {
+    const { storage, events } = this.#services;
+    const load = events.loadOf([], count);
+    const startedAtMs = performance.now();
+    try {
+      const [isApplied = false] = await storage.commit([group]);
+      events.ended(load, performance.now() - startedAtMs, isApplied ? "committed" : "conflict");
+      return isApplied;
+    } catch (error) {
+      events.failed(load, performance.now() - startedAtMs, error);
+      throw error;
+    }
   }
 
   #resolve(reset: QueuedReset, isApplied: boolean): void {

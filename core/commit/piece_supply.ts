@@ -8,6 +8,7 @@
 import type { CollectedPiece, Collector } from "../log/collector.ts";
 import type { Log } from "../log/log.ts";
 import type { CommitCounts } from "../ports/provider.ts";
+import type { CommitEvents } from "./commit_events.ts";
 
 /** After so many microtasks storages have begun with a commit: what is made then costs no time. */
 const MICROTASKS_TO_BEGIN = 8;
@@ -27,6 +28,8 @@ export interface PieceServices {
   readonly collector: Collector;
   /** Counts failures. */
   readonly counts: CommitCounts;
+  /** Tells of failures. */
+  readonly events: CommitEvents;
 }
 
 /** Supplies commits with pieces. */
@@ -113,12 +116,13 @@ export class PieceSupply {
   async #make(
     makePiece: () => Promise<CollectedPiece | undefined>,
   ): Promise<CollectedPiece | undefined> {
-    const { counts } = this.#services;
+    const { counts, events } = this.#services;
     try {
       return await makePiece();
     } catch (error) {
       counts.failedCollections++;
       counts.lastCollectionError = error;
+      events.notCollected(error);
       return undefined;
     }
   }

@@ -13,6 +13,7 @@ import type { MessageJournal, Metadata } from "./journal.ts";
 import type { OpenEffect, OutboxStore } from "./outbox_store.ts";
 import type { Schema } from "./schema.ts";
 import type { SnapshotStore } from "./snapshot_store.ts";
+import type { TelemetrySink } from "./telemetry.ts";
 
 /** What is journaled: what a command leads to, or the message itself. */
 export type Sourcing = "events" | "commands";
@@ -246,6 +247,8 @@ export interface ActorStoreProvider {
   readonly clock: Clock;
   /** The context of calls of its runtime. Without one, actors that wait for themselves time out. */
   readonly callContext: CallContext<CallChain> | undefined;
+  /** Where actors tell what happens; without one, nowhere. */
+  readonly telemetry?: TelemetrySink;
   /**
    * Creates the stores of a kind of actors.
    *

@@ -11,6 +11,7 @@ import type { Codec } from "./codec.ts";
 import type { MessageJournal } from "./journal.ts";
 import type { SnapshotStore } from "./snapshot_store.ts";
 import type { StorageStats } from "./storage.ts";
+import type { Telemetry } from "./telemetry.ts";
 import type { OptionNames } from "../util/option_names.ts";
 
 /**
@@ -54,6 +55,8 @@ export interface Runtime {
   readonly clock: Clock;
   /** The context of calls, if the runtime has one. */
   readonly callContext?: CallContext<CallChain>;
+  /** Who else listens to the provider, beside {@linkcode ProviderOptions.telemetry}. */
+  readonly telemetry?: Telemetry;
 }
 
 /** Options of a provider. */
@@ -118,6 +121,12 @@ export interface ProviderOptions {
    * @default {a clock by `Date.now` and `setTimeout`, and no context of calls}
    */
   runtime?: Partial<Runtime>;
+  /**
+   * Who listens to what happens, such as `OtelTelemetry` of `@cajun/persistence/otel`.
+   *
+   * @default {undefined}
+   */
+  telemetry?: Telemetry;
 }
 
 /** The names of {@linkcode ProviderOptions}. */
@@ -130,18 +139,35 @@ export const PROVIDER_OPTION_NAMES: OptionNames<ProviderOptions> = {
   maxHotBytes: true,
   backpressure: true,
   runtime: true,
+  telemetry: true,
 };
 
 /** The statistics of a provider at one moment. The counts start at 0 when it is opened. */
 export interface ProviderStats extends Readonly<CommitCounts> {
   /** The statistics of its storage. */
   readonly storage: StorageStats;
+  /** Its log. */
+  readonly log: LogStats;
   /** What is pending. */
   readonly pending: PendingCounts;
   /** How often old snapshots could not be deleted. */
   readonly failedPrunes: number;
   /** The error of the last such failure, or `undefined` if there was none. */
   readonly lastPruneError: unknown;
+  /** How often a listener of the telemetry has thrown. */
+  readonly failedTelemetry: number;
+  /** The error of the last such failure, or `undefined` if there was none. */
+  readonly lastTelemetryError: unknown;
+}
+
+/** The log of a storage, as far as a provider knows it. */
+export interface LogStats {
+  /** The position of the newest record that it knows. Other processes may have gone on. */
+  readonly position: number;
+  /** How many bytes are hot: in memory, and not yet sorted into the journals of their actors. */
+  readonly hotBytes: number;
+  /** How many actors they belong to. */
+  readonly hotActors: number;
 }
 
 /** Which actors are listed. */

@@ -164,6 +164,11 @@ export interface StorageStats {
   /** The bytes that the data may occupy, or `undefined` if there is no limit. */
   readonly limitBytes: number | undefined;
   /**
+   * The bytes of the engine's files that the data does not occupy, if the engine can tell. They are
+   * used again before the files grow, unless a reader still reads what was there.
+   */
+  readonly freeBytes?: number | undefined;
+  /**
    * Who reads an older state than the newest one, if the engine can tell. Nothing that has been
    * freed since is used again before that reader goes on or ends.
    */

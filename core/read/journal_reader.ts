@@ -11,7 +11,9 @@ import type { ActorAddress } from "../format/actor_address.ts";
 import type { JournalState } from "../format/head.ts";
 import type { JournalRange } from "../ports/journal.ts";
 import type { Storage } from "../ports/storage.ts";
+import type { TelemetrySink } from "../ports/telemetry.ts";
 import type { Payloads } from "../schema/payloads.ts";
+import { NO_TELEMETRY } from "../telemetry/telemetry_hub.ts";
 import { EntryPage, type FramePart } from "./entry_page.ts";
 import { scanAscending, scanDescending } from "./frame_scan.ts";
 import type { EntryRun, JournalHead, JournalHeads } from "./journal_head.ts";
@@ -37,6 +39,7 @@ export class JournalReader {
   readonly #storage: Storage;
   readonly #heads: JournalHeads;
   readonly #payloads: Payloads;
+  readonly #telemetry: TelemetrySink;
 
   /**
    * Creates a reader.
@@ -44,11 +47,18 @@ export class JournalReader {
    * @param storage The storage that contains the journals.
    * @param heads Knows the journals.
    * @param payloads Decodes the messages.
+   * @param telemetry Where it is told what is read.
    */
-  constructor(storage: Storage, heads: JournalHeads, payloads: Payloads) {
+  constructor(
+    storage: Storage,
+    heads: JournalHeads,
+    payloads: Payloads,
+    telemetry: TelemetrySink = NO_TELEMETRY,
+  ) {
     this.#storage = storage;
     this.#heads = heads;
     this.#payloads = payloads;
+    this.#telemetry = telemetry;
   }
 
   /**
@@ -120,6 +130,7 @@ export class JournalReader {
     let pageBytes = FIRST_PAGE_BYTES;
     const runs = new RunFinder(head.runs, reverse);
     while (first <= last) {
+      const startedAtMs = this.#telemetry.isEnabled ? performance.now() : undefined;
       const run = runs.containing(reverse ? last : first);
       const scan = { first, last, reverse, isFirstPage, pageBytes };
       const parts = run?.frame
@@ -130,6 +141,7 @@ export class JournalReader {
         await this.#explainMissing(actor, head, reverse ? last : first, isFirstPage);
         return false;
       }
+      if (startedAtMs !== undefined) this.#tell(actor, page.length, startedAtMs);
       yield page;
       if (reverse) last -= page.length;
       else first += page.length;
@@ -137,6 +149,11 @@ export class JournalReader {
       pageBytes = Math.min(2 * pageBytes, MAX_PAGE_BYTES);
     }
     return true;
+  }
+
+  #tell({ kind }: ActorAddress, messages: number, startedAtMs: number): void {
+    const durationMs = performance.now() - startedAtMs;
+    this.#telemetry.emit({ type: "read", kind, messages, durationMs });
   }
 
   async #scan(

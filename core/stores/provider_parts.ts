@@ -11,6 +11,7 @@ import { Log } from "../log/log.ts";
 import type { Codec } from "../ports/codec.ts";
 import type { ProviderOptions, Runtime } from "../ports/provider.ts";
 import type { Storage, StorageStats } from "../ports/storage.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
 import { claimStorage } from "./claim_storage.ts";
 import type { OptionNames } from "../util/option_names.ts";
 import type { MaybePromise } from "../util/promises.ts";
@@ -35,6 +36,8 @@ export interface ProviderSettings {
   readonly limits: ProviderLimits;
   /** The clock and the context of calls. */
   readonly runtime: Runtime;
+  /** Who listens. */
+  readonly listeners: readonly Telemetry[];
 }
 
 /** How large messages and states may be, and how much may be pending. */
@@ -70,10 +73,13 @@ export function checkSettings(
   defaultRuntime: Runtime,
 ): ProviderSettings {
   const { codec = defaultCodec } = options;
+  const runtime = checkRuntime(options.runtime ?? {}, defaultRuntime);
   return {
     codec: checkCodec(codec),
     limits: checkLimits(options),
-    runtime: checkRuntime(options.runtime ?? {}, defaultRuntime),
+    runtime,
+    listeners: [runtime.telemetry, checkTelemetry(options.telemetry, "telemetry")]
+      .filter((listener) => listener !== undefined),
   };
 }
 
@@ -124,11 +130,12 @@ export async function closingOnFailure<Result>(
   }
 }
 
-const RUNTIME_NAMES: OptionNames<Runtime> = { clock: true, callContext: true };
+const RUNTIME_NAMES: OptionNames<Runtime> = { clock: true, callContext: true, telemetry: true };
 
 function checkRuntime(runtime: Partial<Runtime>, defaults: Runtime): Runtime {
   checkOptions(runtime, OPERATION, RUNTIME_NAMES, "runtime");
   const { clock, callContext } = runtime;
+  const telemetry = checkTelemetry(runtime.telemetry, "runtime.telemetry");
   if (clock !== undefined) {
     for (const name of ["now", "monotonic", "setTimer"] as const) {
       if (typeof clock?.[name] === "function") continue;
@@ -138,7 +145,17 @@ function checkRuntime(runtime: Partial<Runtime>, defaults: Runtime): Runtime {
   if (callContext !== undefined && typeof callContext?.run !== "function") {
     throw new ArgumentTypeError(`Cannot ${OPERATION}: runtime.callContext must have get and run`);
   }
-  return { ...defaults, ...(clock && { clock }), ...(callContext && { callContext }) };
+  return {
+    ...defaults,
+    ...(clock && { clock }),
+    ...(callContext && { callContext }),
+    ...(telemetry && { telemetry }),
+  };
+}
+
+function checkTelemetry(telemetry: Telemetry | undefined, name: string): Telemetry | undefined {
+  if (telemetry === undefined || typeof telemetry?.onEvent === "function") return telemetry;
+  throw new ArgumentTypeError(`Cannot ${OPERATION}: ${name} must have onEvent`);
 }
 
 function checkCodec(codec: Codec): Codec {

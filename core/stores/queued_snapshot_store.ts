@@ -31,9 +31,11 @@ import {
   type SnapshotStoreOptions,
 } from "../ports/snapshot_store.ts";
 import type { Storage, StoredEntry } from "../ports/storage.ts";
+import type { TelemetrySink } from "../ports/telemetry.ts";
 import { assertNoDamagedNeighbor } from "../read/missing_key.ts";
 import { isBeingRemoved, readWhole } from "../read/removal.ts";
 import type { Payloads } from "../schema/payloads.ts";
+import { failureIn } from "../telemetry/telemetry_hub.ts";
 import { CallTracker } from "../util/call_tracker.ts";
 import { type Bounds, checkCriteria, checkKeep, endOf } from "./snapshot_criteria.ts";
 
@@ -53,6 +55,8 @@ export interface SnapshotServices {
   readonly payloads: Payloads;
   /** The most bytes that an encoded state may have: an integer of at least 1. */
   readonly maxSnapshotBytes: number;
+  /** Where it is told what is saved and loaded. */
+  readonly telemetry: TelemetrySink;
   /** The calls under way in all stores. */
   readonly calls: CallTracker;
   /** Called when snapshots that are no longer kept could not be deleted. */
@@ -146,9 +150,13 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     checkOptions(criteria, operation, SNAPSHOT_CRITERIA_NAMES);
     const bounds = checkCriteria(criteria, operation);
     const { storage } = this.#services;
+    const startedAtMs = performance.now();
     if (await isBeingRemoved(storage, actor)) return undefined;
     const stored = await this.#newestWithin(actor, bounds);
-    return stored && this.#decode(actor, stored);
+    if (!stored) return undefined;
+    const snapshot = this.#decode(actor, stored);
+    this.#tellOfLoad(snapshot.timestamp, stored.value.length, startedAtMs);
+    return snapshot;
   }
 
   /** See {@linkcode SnapshotStore.listSnapshots}. */
@@ -335,8 +343,38 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     const key = snapshotKey(actor.key, sequenceNumber);
     const record = encodeSnapshot(key, payload, queue.now());
     const guard = journal && { journal, sequenceNumber };
-    const save = () => this.#saveAndPrune(actor, key, record, guard);
+    const save = () => this.#saveAndTell(actor, key, record, guard);
     return this.#watch("save snapshot of", actor, save);
+  }
+
+  async #saveAndTell(
+    actor: ActorAddress,
+    key: Uint8Array,
+    value: Uint8Array,
+    guard: JournalGuard | undefined,
+  ): Promise<void> {
+    const startedAtMs = performance.now();
+    const tell = (failure: string | undefined) => {
+      const { telemetry } = this.#services;
+      if (!telemetry.isEnabled) return;
+      const [bytes, durationMs] = [value.length, performance.now() - startedAtMs];
+      telemetry.emit({ type: "snapshot-saved", kind: actor.kind, failure, bytes, durationMs });
+    };
+    try {
+      await this.#saveAndPrune(actor, key, value, guard);
+    } catch (error) {
+      tell(failureIn(error));
+      throw error;
+    }
+    tell(undefined);
+  }
+
+  #tellOfLoad(savedAt: Date, bytes: number, startedAtMs: number): void {
+    const { telemetry, queue } = this.#services;
+    if (!telemetry.isEnabled) return;
+    const durationMs = performance.now() - startedAtMs;
+    const ageMs = Math.max(0, queue.now() - savedAt.getTime());
+    telemetry.emit({ type: "snapshot-loaded", kind: this.#kind, bytes, durationMs, ageMs });
   }
 
   /** The encoded state, in memory that the next call uses again. */

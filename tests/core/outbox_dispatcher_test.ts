@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { ActorEvents } from "../../core/actors/actor_events.ts";
 import { OutboxDispatcher } from "../../core/actors/outbox_dispatcher.ts";
 import type { EffectDelivery, OutboxOptions } from "../../core/actors/outbox_options.ts";
 import { checkOutbox } from "../../core/actors/outbox_options.ts";
 import type { ActorProblem } from "../../core/actors/report.ts";
 import { PersistenceError } from "../../core/errors/persistence_error.ts";
+import { NO_TELEMETRY } from "../../core/telemetry/telemetry_hub.ts";
 import { Deferred } from "../../core/util/promises.ts";
 import { TestClock } from "../../testing/test_clock.ts";
 import { range } from "../conformance/fixture.ts";
@@ -47,6 +49,7 @@ class Fixture {
       store,
       clock: this.clock,
       callContext: undefined,
+      events: new ActorEvents("cart", this.clock, NO_TELEMETRY),
       owner: this,
       report: (problem) => this.problems.push(problem),
     });
@@ -475,6 +478,7 @@ test("outbox dispatcher: that of one actor delivers its effects only", async () 
   store.decide("a", [1]);
   store.decide("b", [1, 2]);
   const delivered: number[] = [];
+  const clock = new TestClock();
   const dispatcher = new OutboxDispatcher<TestEffect>({
     kind: "cart",
     actorId: "b",
@@ -482,8 +486,9 @@ test("outbox dispatcher: that of one actor delivers its effects only", async () 
       deliver: ({ number }) => void delivered.push(number),
     }, "test"),
     store,
-    clock: new TestClock(),
+    clock,
     callContext: undefined,
+    events: new ActorEvents("cart", clock, NO_TELEMETRY),
     owner: store,
     report: ({ error }) => assert.fail(String(error)),
   });

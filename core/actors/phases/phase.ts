@@ -66,6 +66,7 @@ export interface Phase<State, Message, Reply> {
 export type LoopContext<State, Message, Reply> = Pick<
   ActorContext<State, Message, unknown, Reply, unknown>,
   | "actorId"
+  | "events"
   | "name"
   | "options"
   | "policy"
