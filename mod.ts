@@ -31,6 +31,7 @@ export type {
   ConsumerRegistry,
   ConsumerRegistryOptions,
 } from "./core/ports/consumers.ts";
+export type { HealthOptions, HealthReason, ProviderHealth } from "./core/ports/health.ts";
 export type { BatchedMessageJournal } from "./core/ports/batched_journal.ts";
 export type {
   AppendReceipt,

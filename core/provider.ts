@@ -18,6 +18,7 @@ import {
   type ConsumerRegistry,
   type ConsumerRegistryOptions,
 } from "./ports/consumers.ts";
+import { HEALTH_OPTION_NAMES, type HealthOptions, type ProviderHealth } from "./ports/health.ts";
 import type { MessageJournal } from "./ports/journal.ts";
 import {
   BATCHED_JOURNAL_OPTION_NAMES,
@@ -55,7 +56,7 @@ import {
 import { SchemaPayloads } from "./schema/schema_payloads.ts";
 import { BatchingJournal } from "./stores/batching_journal.ts";
 import { type ConsumerServices, QueuedConsumerRegistry } from "./stores/consumer_registry.ts";
-import { HealthCheck } from "./stores/health_check.ts";
+import { checkHealthOptions, closedHealth, HealthCheck } from "./stores/health_check.ts";
 import { MessageEncoder } from "./stores/message_encoder.ts";
 import {
   checkSettings,
@@ -164,7 +165,13 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
       },
       assertOpen,
     };
-    this.#health = new HealthCheck(storage, this.#queue);
+    this.#health = new HealthCheck({
+      storage,
+      queue: this.#queue,
+      clock: this.clock,
+      maxHotBytes: limits.maxHotBytes,
+      stats: () => this.#stats(),
+    });
     this.#consumers = { storage, queue: this.#queue, assertOpen, waiting: new Map() };
   }
 
@@ -463,7 +470,34 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
    * @returns False if that fails or the provider is closed. It never rejects.
    */
   async isHealthy(): Promise<boolean> {
-    return !this.#closing && await this.#health.run();
+    return !this.#closing && await this.#health.works();
+  }
+
+  /**
+   * How the provider is: writes a probe, durably, reads it back, and looks at the statistics. If the
+   * storage is open read-only, it only reads.
+   *
+   * @param options What is too much.
+   * @returns Whether it is healthy, why it is not, and the figures. It rejects for an invalid option
+   *   only.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   *
+   * @example What a load balancer asks
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * const { status, reasons } = await provider.health({ timeoutMs: 1_000 });
+   * console.log(status, reasons.map(({ message }) => message)); // healthy []
+   * const answer = new Response(status, { status: status === "unhealthy" ? 503 : 200 });
+   * console.log(answer.status); // 200
+   * ```
+   */
+  async health(options: HealthOptions = {}): Promise<ProviderHealth> {
+    checkOptions(options, "check health", HEALTH_OPTION_NAMES);
+    const limits = checkHealthOptions(options);
+    return this.#closing ? closedHealth() : await this.#health.run(limits);
   }
 
   /**
@@ -474,6 +508,10 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
    */
   async stats(): Promise<ProviderStats> {
     this.#assertOpen("read statistics");
+    return await this.#stats();
+  }
+
+  async #stats(): Promise<ProviderStats> {
     const { log, counts, pending } = this.#queue;
     return {
       ...counts,

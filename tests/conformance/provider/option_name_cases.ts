@@ -41,6 +41,11 @@ interface OptionsBag {
 
 const BAGS: readonly OptionsBag[] = [
   {
+    name: "health",
+    misspelt: { timeoutMS: "timeoutMs", maxWriteMS: "maxWriteMs" },
+    call: (provider, more) => provider.health(more),
+  },
+  {
     name: "append",
     misspelt: {
       expectedSequenceNumer: "expectedSequenceNumber",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { PersistenceProvider } from "../../../core/provider.ts";
-import { casesOf, outcomesOf, range, withPlace, withProvider, withStorage } from "../fixture.ts";
-import { messagesOf } from "../journal/fixture.ts";
+import { casesOf, outcomesOf, range, withProvider, withStorage } from "../fixture.ts";
 import { ObservedStorage } from "../observed_storage.ts";
 import { describeProviderClosing } from "./close_cases.ts";
+import { describeHealth } from "./health_cases.ts";
 import { describeLog } from "./log_cases.ts";
 import { describeOptionNames } from "./option_name_cases.ts";
 import { describeCodec, describeOpening } from "./open_cases.ts";
@@ -49,63 +49,6 @@ export function describeProvider(options: ConformanceOptions): void {
   describeStats(options);
   describeLog(options);
   describeProviderClosing(options);
-}
-
-function describeHealth(options: ConformanceOptions): void {
-  const onProvider = casesOf(options, "provider health", withProvider());
-  const onStorage = casesOf(options, "provider health", withStorage);
-
-  onProvider(
-    "it is healthy, again and again, and that disturbs nothing",
-    async (provider, storage) => {
-      const journal = provider.createMessageJournal<unknown>();
-      const before = (await storage.stats()).entries;
-      const calls = range(0, 19).flatMap((index) => [
-        journal.append("a", index),
-        provider.isHealthy(),
-      ]);
-      assert.deepEqual(await Promise.all(calls), range(0, 19).flatMap((index) => [index, true]));
-      assert.deepEqual(await messagesOf(journal), range(0, 19));
-      const after = (await storage.stats()).entries;
-      assert.deepEqual([after.heads, after.snapshots], [before.heads, 0]);
-      assert.ok(after.log <= before.log + 20, "probes are not in the log");
-      assert.ok(after.meta <= before.meta + 1, "probes do not pile up");
-    },
-  );
-
-  onStorage("it really writes and reads: if either fails it is not healthy", async (inner) => {
-    const storage = new ObservedStorage(inner);
-    await using provider = await PersistenceProvider.openOn(storage);
-    const { commits } = storage;
-    assert.equal(await provider.isHealthy(), true);
-    assert.equal(storage.commits, commits + 1);
-    storage.failCommit = () => new Error("so wants the test");
-    assert.equal(await provider.isHealthy(), false);
-    storage.failCommit = () => undefined;
-    assert.equal(await provider.isHealthy(), true);
-    storage.readError = new Error("so wants the test");
-    assert.equal(await provider.isHealthy(), false);
-    storage.readError = undefined;
-    assert.equal(await provider.isHealthy(), true);
-  });
-
-  onProvider("after close it is not healthy", async (provider) => {
-    const closed = provider.close();
-    assert.equal(await provider.isHealthy(), false);
-    await closed;
-    assert.equal(await provider.isHealthy(), false);
-  });
-
-  const readOnly = casesOf(options, "provider health", withPlace, "readOnly");
-  readOnly("open for reading it is healthy if it can read", async (place) => {
-    await (await PersistenceProvider.openOn(await place.openStorage())).close();
-    const storage = new ObservedStorage(await place.openStorage({ readOnly: true }));
-    await using provider = await PersistenceProvider.openOn(storage);
-    assert.equal(await provider.isHealthy(), true);
-    storage.readError = new Error("so wants the test");
-    assert.equal(await provider.isHealthy(), false);
-    storage.readError = undefined;
-  });
 }
 
 function describeStats(options: ConformanceOptions): void {
