@@ -30,7 +30,7 @@ import {
   type SnapshotStore,
   type SnapshotStoreOptions,
 } from "../ports/snapshot_store.ts";
-import type { Storage, StoredEntry } from "../ports/storage.ts";
+import type { Storage, StorageChange, StoredEntry } from "../ports/storage.ts";
 import type { TelemetrySink } from "../ports/telemetry.ts";
 import { assertNoDamagedNeighbor } from "../read/missing_key.ts";
 import { isBeingRemoved, readWhole } from "../read/removal.ts";
@@ -38,6 +38,7 @@ import type { Payloads } from "../schema/payloads.ts";
 import { failureIn } from "../telemetry/telemetry_hub.ts";
 import { CallTracker } from "../util/call_tracker.ts";
 import { type Bounds, checkCriteria, checkKeep, endOf } from "./snapshot_criteria.ts";
+import { SnapshotPruning } from "./snapshot_pruning.ts";
 
 const NO_BYTES = new Uint8Array(0);
 const DEFAULT_KEEP = 3;
@@ -74,7 +75,7 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
   readonly #services: SnapshotServices;
   readonly #kind: string;
   readonly #boundTo: ActorAddress | undefined;
-  readonly #keep: number;
+  readonly #pruning: SnapshotPruning;
   readonly #calls = new CallTracker();
   #closing: Promise<void> | undefined;
 
@@ -93,7 +94,8 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     this.#boundTo = options.actorId === undefined
       ? undefined
       : addressOf(this.#kind, options.actorId, operation);
-    this.#keep = checkKeep(options.keep ?? DEFAULT_KEEP, operation);
+    const keep = checkKeep(options.keep ?? DEFAULT_KEEP, operation);
+    this.#pruning = new SnapshotPruning(services.storage, services.queue, keep);
   }
 
   /** See {@linkcode SnapshotStore.saveSnapshot}. */
@@ -244,9 +246,9 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     value: Uint8Array,
     guard: JournalGuard | undefined,
   ): Promise<void> {
-    const { queue } = this.#services;
-    const changes = [{ type: "put", keyspace: "snapshots", key, value, version: 0 } as const];
-    if (!await queue.writeFor(actor, { conditions: [], changes }, guard)) {
+    const outdated = await this.#pruning.outdatedBy(actor, key);
+    const isSaved = await this.#put(actor, key, value, guard, outdated);
+    if (!isSaved) {
       throw new PersistenceError(
         "CONFLICT",
         `Cannot save snapshot of ${describeActor(actor)}: it was deleted or erased in the meantime`,
@@ -254,44 +256,41 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
       );
     }
     try {
-      await this.#prune(actor);
+      await this.#pruning.prune(actor);
     } catch (error) {
       this.#services.onPruneFailure(error);
     }
   }
 
-  async #prune(actor: ActorAddress): Promise<void> {
-    if (this.#keep === Infinity) return;
-    const oldestKept = await this.#oldestKept(actor);
-    if (oldestKept) await this.#deleteKeys(entryKey(actor.key, 0), oldestKept);
-  }
-
-  /** The key of the oldest snapshot that is kept, or `undefined` if fewer are stored. */
-  async #oldestKept(actor: ActorAddress): Promise<Uint8Array | undefined> {
-    let end = entryKeysEnd(actor.key);
-    let oldest: Uint8Array | undefined;
-    for (let remaining = this.#keep; remaining > 0;) {
-      const newest = await this.#services.storage.scan("snapshots", {
-        start: entryKey(actor.key, 0),
-        end,
-        reverse: true,
-        maxEntries: Math.min(remaining, MAX_KEYS_PER_STEP),
-        maxBytes: 1,
-        keysOnly: true,
-      });
-      oldest = newest[newest.length - 1]?.key;
-      if (!oldest) return undefined;
-      remaining -= newest.length;
-      end = oldest;
+  /**
+   * Writes a snapshot, and deletes those that it makes outdated in the same commit: a flush less. If
+   * that fails, it is written alone. Returns whether the guard was kept.
+   */
+  async #put(
+    actor: ActorAddress,
+    key: Uint8Array,
+    value: Uint8Array,
+    guard: JournalGuard | undefined,
+    outdated: readonly StorageChange[],
+  ): Promise<boolean> {
+    const { queue } = this.#services;
+    const put = { type: "put", keyspace: "snapshots", key, value, version: 0 } as const;
+    if (outdated.length > 0) {
+      try {
+        const changes = [put, ...outdated];
+        return await queue.writeFor(actor, { conditions: [], changes }, guard);
+      } catch {
+        // The snapshot matters, and may fit without that. What stays is deleted, or told, later.
+      }
     }
-    return oldest;
+    return await queue.writeFor(actor, { conditions: [], changes: [put] }, guard);
   }
 
   async #deleteWithin(actor: ActorAddress, bounds: Bounds): Promise<void> {
     const start = entryKey(actor.key, bounds.minSequenceNumber);
     const end = endOf(actor, bounds);
-    if (bounds.maxTimeMs === Infinity) return await this.#deleteKeys(start, end);
-    const matching: Uint8Array[] = [];
+    if (bounds.maxTimeMs === Infinity) return await this.#pruning.deleteKeys(start, end);
+    const matching: StoredEntry[] = [];
     let next: Uint8Array | undefined = start;
     while (next) {
       const page: StoredEntry[] = await this.#services.storage.scan("snapshots", {
@@ -301,36 +300,14 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
         maxBytes: MAX_PAGE_BYTES,
       });
       for (const stored of page) {
-        if (readSnapshotTime(actor, stored) <= bounds.maxTimeMs) matching.push(stored.key);
+        if (readSnapshotTime(actor, stored) <= bounds.maxTimeMs) matching.push(stored);
       }
       const last = page[page.length - 1];
       next = last && entryKey(actor.key, snapshotNumberOf(last.key) + 1);
       while (matching.length >= (next ? MAX_KEYS_PER_STEP : 1)) {
-        await this.#deleteAll(matching.splice(0, MAX_KEYS_PER_STEP));
+        await this.#pruning.deleteAll(matching.splice(0, MAX_KEYS_PER_STEP));
       }
     }
-  }
-
-  async #deleteKeys(start: Uint8Array, end: Uint8Array): Promise<void> {
-    for (;;) {
-      const found = await this.#services.storage.scan("snapshots", {
-        start,
-        end,
-        maxEntries: MAX_KEYS_PER_STEP,
-        maxBytes: 1,
-        keysOnly: true,
-      });
-      if (found.length === 0) return;
-      await this.#deleteAll(found.map(({ key }) => key));
-    }
-  }
-
-  async #deleteAll(keys: readonly Uint8Array[]): Promise<void> {
-    if (keys.length === 0) return;
-    await this.#services.queue.write({
-      conditions: [],
-      changes: keys.map((key) => ({ type: "delete", keyspace: "snapshots", key })),
-    });
   }
 
   #save(

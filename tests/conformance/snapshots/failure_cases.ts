@@ -8,6 +8,18 @@ import { keptOf, save, withObservedSnapshots, withSnapshots } from "./fixture.ts
 import { commit, EVERYTHING, put, remove } from "../storage/fixture.ts";
 import type { ConformanceOptions } from "../types.ts";
 
+/** What is saved, what is kept then, and how many commits that takes. */
+const SAVES: readonly (readonly [number, readonly number[], number])[] = [
+  [4, [4, 3, 2], 1],
+  // In the place of one that is there.
+  [4, [4, 3, 2], 1],
+  // Not the newest one.
+  [3, [4, 3, 2], 1],
+  // Not to be kept: it is saved and deleted again.
+  [1, [4, 3, 2], 2],
+  [9, [9, 4, 3], 1],
+];
+
 /** Registers the cases about damaged snapshots and a storage that fails. */
 export function describeSnapshotFailure(options: ConformanceOptions): void {
   const check = casesOf(options, "snapshot failure", withSnapshots());
@@ -104,6 +116,26 @@ export function describeSnapshotFailure(options: ConformanceOptions): void {
       assert.equal((await provider.stats()).failedPrunes, 2);
     },
   );
+
+  observed(
+    "a save and the deletion of what it makes outdated are one commit",
+    async (store, storage) => {
+      await save(store, range(1, 3));
+      for (const [saved, kept, commits] of SAVES) {
+        const before = storage.commits;
+        await save(store, [saved]);
+        assert.deepEqual(await keptOf(store), kept, `after ${saved}`);
+        assert.equal(storage.commits - before, commits, `commits for ${saved}`);
+      }
+    },
+  );
+
+  observed("saves at the same time leave no more than are kept", async (store) => {
+    await save(store, range(1, 3));
+    await Promise.all([6, 4, 5, 7].map((number) => save(store, [number])));
+    await save(store, [8]);
+    assert.deepEqual(await keptOf(store), [8, 7, 6]);
+  });
 
   observed("if the save fails it rejects, and what was there stays", async (store, storage) => {
     await save(store, range(1, 3));
