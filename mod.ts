@@ -25,7 +25,7 @@ export type {
 } from "./core/ports/actor_store.ts";
 export type { CallContext } from "./core/ports/call_context.ts";
 export type { Clock, Timer } from "./core/ports/clock.ts";
-export type { Codec } from "./core/ports/codec.ts";
+export type { Codec, CodecPlace } from "./core/ports/codec.ts";
 export type {
   ConsumerPositions,
   ConsumerRegistry,

@@ -138,8 +138,10 @@ export interface Recovery<State> {
   readonly state: State;
   /** The sequence number of the last message that it includes, or -1 if it includes none. */
   readonly sequenceNumber: number;
-  /** The number of entries that were replayed. */
+  /** The number of entries that were replayed, with those that were erased. */
   readonly replayed: number;
+  /** The number of entries that were erased, so that they were not applied. */
+  readonly erased: number;
   /** The snapshot that the replay started from, or `undefined` if there was none. */
   readonly snapshot: { readonly sequenceNumber: number; readonly timestamp: Date } | undefined;
   /** Newer snapshots that could not be read, the newest first. */
@@ -150,6 +152,10 @@ export interface Recovery<State> {
  * Recovers the state of an actor: the newest snapshot that can be read, and a replay of the entries
  * after it. If a snapshot cannot be read, the result reports it, and the next older one is used, with
  * a longer replay.
+ *
+ * What was erased, by dropping the key that it was encrypted with, is passed over: entries are not
+ * applied, and of snapshots the next older one is used. If what came before an erased snapshot has
+ * been truncated, the state begins anew there, as if there had been no message before.
  *
  * Other tasks get a turn at least every 20 milliseconds, however long the journal is.
  *
@@ -263,6 +269,8 @@ function isFactory<State>(
 /** What a replay starts from. */
 interface Base<State> extends ReplayStart {
   readonly snapshot: SnapshotEntry<State> | undefined;
+  /** The sequence number of a newer snapshot that was erased, if there is one. */
+  readonly erasedAt: number | undefined;
 }
 
 async function recoverOnce<State, Message>(
@@ -288,11 +296,13 @@ async function recoverFrom<State, Message>(
   before: JournalRange,
 ): Promise<Recovery<State>> {
   const { actorId, journal, signal } = options;
-  const base = await loadSnapshot(options);
+  const found = await loadSnapshot(options);
   signal?.throwIfAborted();
-  const { after } = base;
   // The snapshot may be newer than what was read before.
-  const range = after > before.highest ? await journal.read(actorId, { limit: 0 }) : before;
+  const isNewer = Math.max(found.after, found.erasedAt ?? -1) > before.highest;
+  const range = isNewer ? await journal.read(actorId, { limit: 0 }) : before;
+  const base = startOf(found, range);
+  const { after } = base;
   const { highest, origin } = range;
   const last = Math.min(highest, options.to ?? highest);
   if (after > highest) throw aheadOfJournal(actorId, after, highest);
@@ -305,14 +315,29 @@ async function recoverFrom<State, Message>(
   const total = Math.max(0, last - needed.first + 1);
   const sequenceNumber = Math.max(after, last);
   if (total === 0) report(options, { replayed: 0, total, sequenceNumber });
+  const { state, erased } = total > 0
+    ? await replay(options, initial, base, needed)
+    : { state: initial, erased: 0 };
   return {
-    state: total > 0 ? await replay(options, initial, base, needed) : initial,
+    state,
     sequenceNumber,
     replayed: total,
+    erased,
     snapshot: base.snapshot &&
       { sequenceNumber: after, timestamp: base.snapshot.timestamp },
     unreadableSnapshots: base.unreadableSnapshots,
   };
+}
+
+/**
+ * Where a replay starts. An erased snapshot is passed over, like one that cannot be read. Only if what
+ * comes before it is no longer in the journal, everything up to it counts as erased.
+ */
+function startOf<State>(found: Base<State>, { lowest, origin }: JournalRange): Base<State> {
+  const { after, erasedAt } = found;
+  const isComplete = lowest <= Math.max(after + 1, origin);
+  if (erasedAt === undefined || isComplete) return found;
+  return { ...found, snapshot: undefined, after: erasedAt };
 }
 
 function identityOf({ incarnation, origin }: JournalRange): JournalIdentity {
@@ -333,12 +358,18 @@ async function loadSnapshot<State, Message>(
   { actorId, snapshots, to, signal }: RecoveryOptions<State, Message>,
 ): Promise<Base<State>> {
   const unreadableSnapshots: UnreadableSnapshot[] = [];
+  let erasedAt: number | undefined;
   let maxSequenceNumber = to ?? Number.MAX_SAFE_INTEGER;
   while (snapshots && maxSequenceNumber >= 0) {
     signal?.throwIfAborted();
     try {
       const snapshot = await snapshots.getLatestSnapshot(actorId, { maxSequenceNumber });
-      return { snapshot, after: snapshot?.sequenceNumber ?? -1, unreadableSnapshots };
+      if (!snapshot?.isErased) {
+        const after = snapshot?.sequenceNumber ?? -1;
+        return { snapshot, after, unreadableSnapshots, erasedAt };
+      }
+      erasedAt ??= snapshot.sequenceNumber;
+      maxSequenceNumber = snapshot.sequenceNumber - 1;
     } catch (error) {
       const sequenceNumber = unreadableAt(error, maxSequenceNumber);
       if (!(error instanceof PersistenceError) || sequenceNumber === undefined) throw error;
@@ -346,7 +377,7 @@ async function loadSnapshot<State, Message>(
       maxSequenceNumber = sequenceNumber - 1;
     }
   }
-  return { snapshot: undefined, after: -1, unreadableSnapshots };
+  return { snapshot: undefined, after: -1, unreadableSnapshots, erasedAt };
 }
 
 /**
@@ -363,22 +394,26 @@ async function replay<State, Message>(
   initial: State,
   base: Base<State>,
   { first, last }: { readonly first: number; readonly last: number },
-): Promise<State> {
+): Promise<{ readonly state: State; readonly erased: number }> {
   const { actorId, journal, apply, signal } = options;
   const start = { ...base, after: first - 1 };
   const total = last - first + 1;
   report(options, { replayed: 0, total, sequenceNumber: first - 1 });
   let state = initial;
+  let erased = 0;
   let next = first;
   let turnEndsAtMs = performance.now() + MAX_TURN_MS;
   const entries = journal.replay(actorId, next, { to: last, ...(signal && { signal }) });
   for await (const entry of entries) {
     if (entry.sequenceNumber !== next) throw missingAt(actorId, next, entry.sequenceNumber, start);
-    try {
-      const applied = apply(state, entry.message, entry);
-      state = isPromise(applied) ? await applied : applied;
-    } catch (cause) {
-      throw refused(actorId, next, cause);
+    if (entry.isErased) erased++;
+    else {
+      try {
+        const applied = apply(state, entry.message, entry);
+        state = isPromise(applied) ? await applied : applied;
+      } catch (cause) {
+        throw refused(actorId, next, cause);
+      }
     }
     next++;
     const replayed = next - first;
@@ -391,7 +426,7 @@ async function replay<State, Message>(
   }
   if (next <= last) throw missingAt(actorId, next, last + 1, start);
   report(options, { replayed: total, total, sequenceNumber: last });
-  return state;
+  return { state, erased };
 }
 
 function report(

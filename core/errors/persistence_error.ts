@@ -15,6 +15,7 @@ import type { StandardSchemaIssue } from "../ports/standard_schema.ts";
  * | `BACKPRESSURE` | too many messages or bytes are pending | wait, then retry |
  * | `CLOSED` | the object was closed before the call | open a new one |
  * | `READ_ONLY` | the storage was opened read-only | open it for writing |
+ * | `ERASED` | a message, state or effect was made unreadable, by dropping its key | nothing: that was wanted |
  * | `CORRUPT` | stored bytes are damaged or missing | restore from a backup |
  * | `TRUNCATED` | entries were truncated while they were being read | start again |
  * | `UNSUPPORTED_FORMAT` | the data was written by a newer version | upgrade this package |
@@ -42,6 +43,7 @@ export type PersistenceErrorCode =
   | "BACKPRESSURE"
   | "CLOSED"
   | "READ_ONLY"
+  | "ERASED"
   | "CORRUPT"
   | "TRUNCATED"
   | "UNSUPPORTED_FORMAT"

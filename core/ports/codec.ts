@@ -1,3 +1,11 @@
+/** Whose value a codec encodes or decodes. */
+export interface CodecPlace {
+  /** The kind of the actor, `""` if it has none. */
+  readonly kind: string;
+  /** The id of the actor. */
+  readonly actorId: string;
+}
+
 /**
  * THE CODEC PORT: turns messages and states into bytes and back.
  *
@@ -32,21 +40,26 @@ export interface Codec {
   /**
    * Encodes one value.
    *
-   * @param value The value to store.
+   * @param value The value to store: a message, a state, an effect, or metadata.
+   * @param place Whose value it is; providers always say it. Most codecs need not know; one that
+   *   encrypts takes its key by it.
    * @returns The bytes. The caller copies them before it calls the codec again and never changes
    *   them, so a codec may return a view of a buffer that it reuses.
    * @throws {PersistenceError} `UNENCODABLE` if the value would not come back unchanged. Any other
    *   error is wrapped in one with this code.
    */
-  encode(value: unknown): Uint8Array;
+  encode(value: unknown, place?: CodecPlace): Uint8Array;
 
   /**
    * Decodes what {@linkcode Codec.encode} returned.
    *
    * @param bytes Exactly the bytes of one value. The result must not share memory with them.
+   * @param place Whose value it is; providers always say it.
    * @returns The value.
-   * @throws {Error} Any error if the bytes are not an encoded value. The caller reports it as
+   * @throws {PersistenceError} `ERASED` if the value was made unreadable on purpose, for good: then
+   *   the entry stays, without its message.
+   * @throws {Error} Any other error if the bytes are not an encoded value. The caller reports it as
    *   `CORRUPT`.
    */
-  decode(bytes: Uint8Array): unknown;
+  decode(bytes: Uint8Array, place?: CodecPlace): unknown;
 }

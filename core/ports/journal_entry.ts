@@ -21,6 +21,11 @@ export interface JournalEntry<Message> {
   readonly schema?: SchemaVersion;
   /** The metadata that it was appended with. Absent if there was none. */
   readonly metadata?: Metadata;
+  /**
+   * Whether the message was made unreadable, by dropping the key that it was encrypted with: then
+   * `message` is `undefined`, whatever its type says, and there is no metadata. Absent otherwise.
+   */
+  readonly isErased?: true;
 }
 
 /** What is known of a message that has become durable. */

@@ -19,6 +19,11 @@ export interface SnapshotEntry<State> {
   readonly timestamp: Date;
   /** The type and version that it was stored as. Absent if it was stored without a schema. */
   readonly schema?: SchemaVersion;
+  /**
+   * Whether the state was made unreadable, by dropping the key that it was encrypted with: then
+   * `state` is `undefined`, whatever its type says. Absent otherwise.
+   */
+  readonly isErased?: true;
 }
 
 /** Which snapshots match. A snapshot must meet all criteria that are given. */

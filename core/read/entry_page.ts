@@ -65,13 +65,14 @@ export class EntryPage<Message> {
         : new FrameCursor(frame, from, to);
     }
     const { actor: { actorId }, sequenceNumber, timeMs } = this.#cursor;
-    const { value, schema, metadata } = this.#payloads.decode(this.#cursor);
+    const { value, schema, metadata, isErased } = this.#payloads.decode(this.#cursor);
     // The caller declares the type of the stored messages.
     const message = value as Message;
     const timestamp = new Date(timeMs);
     const entry = schema
       ? { actorId, sequenceNumber, message, timestamp, schema }
       : { actorId, sequenceNumber, message, timestamp };
+    if (isErased) return { ...entry, isErased };
     return metadata ? { ...entry, metadata } : entry;
   }
 }

@@ -57,6 +57,8 @@ export interface DecodedPayload {
   readonly schema: SchemaVersion | undefined;
   /** The metadata that it was stored with, or `undefined` if there is none. */
   readonly metadata: Metadata | undefined;
+  /** Whether it was made unreadable. Then there is neither value nor metadata. */
+  readonly isErased?: true;
 }
 
 /** Encodes the messages of a journal, or the states of a snapshot store, as payloads and back. */
@@ -169,9 +171,13 @@ export class PlainPayloads implements Payloads {
   decode(payload: StoredPayload): DecodedPayload {
     const parts = readParts(payload, this.#nouns);
     if (parts.tagBytes > 0) throw this.#withoutSchema(payload, parts);
-    const metadata = decodeMetadata(this.#codec, payload, parts, this.#nouns);
-    const value = decodeValue(this.#codec, payload, parts, this.#nouns);
-    return { value, schema: undefined, metadata };
+    try {
+      const metadata = decodeMetadata(this.#codec, payload, parts, this.#nouns);
+      const value = decodeValue(this.#codec, payload, parts, this.#nouns);
+      return { value, schema: undefined, metadata };
+    } catch (error) {
+      return erasedPayload(error, undefined);
+    }
   }
 
   #withoutSchema(payload: StoredPayload, parts: PayloadParts): PersistenceError {
@@ -180,6 +186,23 @@ export class PlainPayloads implements Payloads {
       `was stored as version ${version} of "${name}", but the ${this.#nouns.container} has no schema`;
     return readError("UNKNOWN_SCHEMA", problem, this.#nouns, payload);
   }
+}
+
+/**
+ * What is left of a payload that was made unreadable.
+ *
+ * @param error What decoding it has thrown.
+ * @param schema The type and version that it was stored as, if it has any.
+ * @returns The rest.
+ * @throws {unknown} The error, if it is another one.
+ */
+export function erasedPayload(error: unknown, schema: SchemaVersion | undefined): DecodedPayload {
+  if (!isErasure(error)) throw error;
+  return { value: undefined, schema, metadata: undefined, isErased: true };
+}
+
+function isErasure(error: unknown): boolean {
+  return error instanceof PersistenceError && error.code === "ERASED";
 }
 
 /**
@@ -201,7 +224,7 @@ export function encodeValue(
   subject = "",
 ): Uint8Array {
   try {
-    const bytes: unknown = codec.encode(value);
+    const bytes: unknown = codec.encode(value, actor);
     // A codec may be the user's own.
     if (isBytes(bytes)) return bytes;
     const found = isUnwantedPromise(bytes) ? "a promise" : describeType(bytes);
@@ -283,7 +306,8 @@ export function readParts(payload: StoredPayload, nouns: PayloadNouns): PayloadP
  * @param parts The parts of the payload.
  * @param nouns What the payload contains.
  * @returns The value.
- * @throws {PersistenceError} `CORRUPT` if the value cannot be decoded.
+ * @throws {PersistenceError} `CORRUPT` if the value cannot be decoded; `ERASED` if it was made
+ *   unreadable.
  */
 export function decodeValue(
   codec: Codec,
@@ -291,12 +315,13 @@ export function decodeValue(
   { headerBytes }: PayloadParts,
   nouns: PayloadNouns,
 ): unknown {
-  const { bytes, payloadStart, payloadEnd } = payload;
+  const { bytes, payloadStart, payloadEnd, actor } = payload;
   try {
-    const value = codec.decode(bytes.subarray(payloadStart + headerBytes, payloadEnd));
+    const value = codec.decode(bytes.subarray(payloadStart + headerBytes, payloadEnd), actor);
     if (!isUnwantedPromise(value)) return value;
     throw new TypeError("the codec must answer at once, not by a promise");
   } catch (cause) {
+    if (isErasure(cause)) throw readError("ERASED", "was erased", nouns, payload, { cause });
     throw readError("CORRUPT", "cannot be decoded", nouns, payload, { cause });
   }
 }
@@ -309,7 +334,8 @@ export function decodeValue(
  * @param parts The parts of the payload.
  * @param nouns What the payload contains.
  * @returns The metadata, or `undefined` if there is none.
- * @throws {PersistenceError} `CORRUPT` if it cannot be decoded, or is not a plain object.
+ * @throws {PersistenceError} `CORRUPT` if it cannot be decoded, or is not a plain object; `ERASED` if
+ *   it was made unreadable.
  */
 export function decodeMetadata(
   codec: Codec,
@@ -320,10 +346,11 @@ export function decodeMetadata(
   if (metadataBytes === undefined) return undefined;
   const end = payload.payloadStart + headerBytes;
   try {
-    const metadata = codec.decode(payload.bytes.subarray(end - metadataBytes, end));
+    const metadata = codec.decode(payload.bytes.subarray(end - metadataBytes, end), payload.actor);
     if (isPlainObject(metadata)) return metadata;
     throw new Error("the metadata is not a plain object");
   } catch (cause) {
+    if (isErasure(cause)) throw readError("ERASED", "was erased", nouns, payload, { cause });
     throw readError("CORRUPT", "has metadata that cannot be decoded", nouns, payload, { cause });
   }
 }

@@ -21,6 +21,7 @@ import {
   decodeValue,
   encodeMetadata,
   encodeValue,
+  erasedPayload,
   type PayloadNouns,
   type Payloads,
   readError,
@@ -117,8 +118,14 @@ export class SchemaPayloads<Value> implements Payloads {
     const readable = this.#readableOf(payload, parts);
     const schema = readable?.schema ??
       (parts.tagBytes > 0 ? readTag(payload, parts, this.#nouns) : undefined);
-    const metadata = decodeMetadata(this.#codec, payload, parts, this.#nouns);
-    const decoded = decodeValue(this.#codec, payload, parts, this.#nouns);
+    let metadata: Metadata | undefined;
+    let decoded: unknown;
+    try {
+      metadata = decodeMetadata(this.#codec, payload, parts, this.#nouns);
+      decoded = decodeValue(this.#codec, payload, parts, this.#nouns);
+    } catch (error) {
+      return erasedPayload(error, schema);
+    }
     const stored = { payload, schema, readable, metadata };
     return { value: this.#upgrade(decoded, stored), schema, metadata };
   }

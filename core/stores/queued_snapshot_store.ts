@@ -374,7 +374,7 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     const sequenceNumber = snapshotNumberOf(stored.key);
     const timeMs = readSnapshotTime(actor, stored);
     const { payloads } = this.#services;
-    const { value, schema } = payloads.decode({
+    const { value, schema, isErased } = payloads.decode({
       bytes: stored.value,
       payloadStart: SNAPSHOT_PAYLOAD_OFFSET,
       payloadEnd: stored.value.length,
@@ -386,9 +386,14 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     const state = value as State;
     const { actorId } = actor;
     const timestamp = new Date(timeMs);
-    return schema
-      ? { actorId, state, sequenceNumber, timestamp, schema }
-      : { actorId, state, sequenceNumber, timestamp };
+    return {
+      actorId,
+      state,
+      sequenceNumber,
+      timestamp,
+      ...(schema && { schema }),
+      ...(isErased && { isErased }),
+    };
   }
 
   #watch(operation: string, actor: ActorAddress, call: () => Promise<void>): Promise<void> {

@@ -78,6 +78,8 @@ export const allowedImports = {
     "core/provider.ts",
   ],
   "adapters/msgpackr.ts": ["core/util", "core/ports", "core/errors", "core/codec", "msgpackr"],
+  "adapters/compression.ts": ["core/util", "core/ports", "core/errors", "node:"],
+  "adapters/encryption": ["core/util", "core/ports", "core/errors", "@noble/ciphers"],
   "adapters/otel": ["core/util", "core/ports", "core/errors", "@opentelemetry/api"],
   "adapters/lmdb": [
     "adapters/runtime.ts",
