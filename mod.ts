@@ -132,6 +132,13 @@ export type {
   TelemetrySink,
   TruncationEvent,
 } from "./core/ports/telemetry.ts";
+export type {
+  DamagedActor,
+  VerifyOptions,
+  VerifyProblem,
+  VerifyProgress,
+  VerifyReport,
+} from "./core/ports/verification.ts";
 
 // errors
 export { MAX_ACTOR_ID_BYTES, MAX_KIND_BYTES, MAX_METADATA_BYTES } from "./core/errors/arguments.ts";

@@ -37,12 +37,15 @@ import {
   type Runtime,
 } from "./ports/provider.ts";
 import type { Schema } from "./ports/schema.ts";
+import type { VerifyOptions, VerifyReport } from "./ports/verification.ts";
 import {
   SNAPSHOT_STORE_OPTION_NAMES,
   type SnapshotStore,
   type SnapshotStoreOptions,
 } from "./ports/snapshot_store.ts";
 import type { Storage, StorageSupports } from "./ports/storage.ts";
+import { Verification } from "./operations/verification.ts";
+import { checkVerifyOptions } from "./operations/verify_options.ts";
 import { JournalReader } from "./read/journal_reader.ts";
 import { listActorIds, listActors } from "./read/list_actors.ts";
 import type { WholeReadServices } from "./read/removal.ts";
@@ -498,6 +501,41 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
     checkOptions(options, "check health", HEALTH_OPTION_NAMES);
     const limits = checkHealthOptions(options);
     return this.#closing ? closedHealth() : await this.#health.run(limits);
+  }
+
+  /**
+   * Reads the whole store and verifies it, while others go on: every checksum, that each journal has
+   * all its entries, that heads, frames and log agree, and that messages, states and effects can be
+   * decoded. Nothing is changed. The structure of LMDB's file is verified by
+   * `LmdbEnvironmentManager.verify()`.
+   *
+   * @param options What is read, a signal, and who watches.
+   * @returns What was found. Damage is no error of the call.
+   * @throws {ArgumentTypeError | ArgumentRangeError} `INVALID_ARGUMENT` if an option is invalid or
+   *   unknown.
+   * @throws {PersistenceError} `STORAGE_FAILED`, `CLOSED`.
+   * @throws {unknown} The signal's reason after an abort.
+   *
+   * @example A store without damage
+   * ```ts
+   * import { MemoryPersistenceProvider } from "@cajun/persistence/memory";
+   *
+   * await using provider = await MemoryPersistenceProvider.open();
+   * await provider.createMessageJournal<string>().append("door-1", "opened");
+   * const { isSound, entries, problems } = await provider.verify();
+   * console.log(isSound, entries, problems.length); // true 1 0
+   * ```
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#assertOpen("verify");
+    const checked = checkVerifyOptions(options);
+    const services = {
+      storage: this.#storage,
+      heads: this.#queue.log,
+      codec: this.#codec,
+      assertOpen: () => this.#assertOpen("verify"),
+    };
+    return await new Verification(services, checked).run();
   }
 
   /**

@@ -48,6 +48,8 @@ const LOG_RECORD_VERSION = 1;
 const VERSION_OFFSET = 4;
 const COUNT_OFFSET = 5;
 const EPOCH_OFFSET = 9;
+/** The offset of the key in an item. */
+const KEY_OFFSET = 3;
 const HEADER_BYTES = 13;
 const DIRECTORY_BYTES = 12;
 const SUBJECT = "log";
@@ -263,6 +265,21 @@ export class LogRecord {
   }
 
   /**
+   * The key of an item's actor, even if the rest of the item is damaged.
+   *
+   * @param index The index of the item.
+   * @returns The key, a view of the record; `undefined` if it is damaged, too.
+   */
+  keyOf(index: number): Uint8Array | undefined {
+    const { bytes } = this;
+    const start = this.#startOf(index) + KEY_OFFSET;
+    const end = start + ((bytes[start - 2] ?? 0) | (bytes[start - 1] ?? 0) << 8);
+    if (end > this.#word(index, 0)) return undefined;
+    const key = bytes.subarray(start, end);
+    return keyChecksumOf(key) === this.keyChecksum(index) ? key : undefined;
+  }
+
+  /**
    * Reads an item, which must be sound.
    *
    * @param index The index of the item.
@@ -274,7 +291,7 @@ export class LogRecord {
     const start = this.#startOf(index);
     const end = this.#word(index, 0);
     const type = typeOf(bytes[start]);
-    const keyStart = start + 3;
+    const keyStart = start + KEY_OFFSET;
     const keyEnd = keyStart + ((bytes[start + 1] ?? 0) | (bytes[start + 2] ?? 0) << 8);
     const sequenceNumber = readUint53(bytes, keyEnd, "little-endian");
     const cursor = { bytes, offset: keyEnd + 8 };

@@ -7,13 +7,13 @@
 import type { CommitQueue } from "../commit/commit_queue.ts";
 import { checkInteger } from "../errors/arguments.ts";
 import { ArgumentRangeError, PersistenceError } from "../errors/persistence_error.ts";
+import { encodeProbe, HEALTH_KEY, verifyProbe } from "../format/store_info.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HealthOptions, HealthReason, ProviderHealth } from "../ports/health.ts";
 import type { ProviderStats } from "../ports/provider.ts";
 import type { Storage } from "../ports/storage.ts";
 import { messageOf } from "../util/text.ts";
 
-const HEALTH_KEY: Uint8Array = new TextEncoder().encode("health");
 const OPERATION = "check health";
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const DEFAULTS: Required<HealthOptions> = {
@@ -149,7 +149,7 @@ export class HealthCheck {
   }
 
   async #write(): Promise<void> {
-    const value = new TextEncoder().encode(`${Date.now()} ${++this.#probes}`);
+    const value = encodeProbe(Date.now(), ++this.#probes);
     await this.#services.queue.write({
       conditions: [],
       changes: [{ type: "put", keyspace: "meta", key: HEALTH_KEY, value, version: 0 }],
@@ -161,8 +161,9 @@ export class HealthCheck {
     const stored = await storage.get("meta", HEALTH_KEY);
     // An engine may notice here that its files are gone, which reading does not show.
     if (!isWritten) return void await storage.stats();
-    // Another process may have probed in the meantime: its bytes are as good as ours.
-    if (!stored || stored.value.length === 0) throw new Error("it is not there");
+    // Another process may have probed in the meantime: its probe is as good as ours.
+    if (!stored) throw new Error("it is not there");
+    verifyProbe(stored);
   }
 
   async #stats(): Promise<Findings> {

@@ -25,6 +25,14 @@ export const allowedImports = {
     "core/format",
     "core/schema",
   ],
+  "core/operations": [
+    "core/util",
+    "core/ports",
+    "core/errors",
+    "core/format",
+    "core/schema",
+    "core/read",
+  ],
   "core/log": ["core/util", "core/ports", "core/errors", "core/format", "core/read"],
   "core/commit": [
     "core/util",
@@ -57,6 +65,7 @@ export const allowedImports = {
     "core/codec",
     "core/schema",
     "core/read",
+    "core/operations",
     "core/log",
     "core/commit",
     "core/stores",
