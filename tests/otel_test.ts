@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -46,6 +47,11 @@ class Metrics implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.provider.shutdown();
   }
+}
+
+/** What was built stands one directory deeper than its source. */
+function sourceOf(url: string): string {
+  return url.replace("/dist/tests/", "/tests/");
 }
 
 /** The values of a metric, of histograms their counts, each with its attributes. */
@@ -195,6 +201,29 @@ test("otel: each type of event is recorded, and none names an actor", async () =
     }
   }
   assert.ok(recorded.size >= 18, [...recorded].join(", "));
+});
+
+test("otel: the dashboard shows metrics that there are", async () => {
+  const dashboard = await readFile(
+    new URL("../examples/metrics/dashboard.json", sourceOf(import.meta.url)),
+    "utf8",
+  );
+  const { panels }: { panels: { targets: { expr: string }[] }[] } = JSON.parse(dashboard);
+  const shown = panels.flatMap(({ targets }) => targets).flatMap(({ expr }) =>
+    expr.match(/cajun_persistence_\w+/g) ?? []
+  );
+  assert.ok(shown.length > 15);
+  const instruments = await readFile(
+    new URL("../adapters/otel/instruments.ts", sourceOf(import.meta.url)),
+    "utf8",
+  ) + await readFile(new URL("../adapters/otel/gauges.ts", sourceOf(import.meta.url)), "utf8");
+  const names = Array.from(
+    instruments.matchAll(/"([a-z_]+(?:\.[a-z_]+)+)"/g),
+    ([, name = ""]) => `cajun_persistence_${name.replaceAll(".", "_")}`,
+  );
+  const missing = shown.map((name) => name.replace(/_(total|count|bucket)$/, ""))
+    .filter((name) => !names.includes(name));
+  assert.deepEqual(missing, []);
 });
 
 test("otel: an unknown option is refused", () => {
