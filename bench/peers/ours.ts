@@ -1,5 +1,5 @@
 // The journal of this project, with its default options.
-import type { MessageJournal, PersistenceProvider } from "../../mod.ts";
+import type { MessageJournal, PersistenceProvider, Telemetry } from "../../mod.ts";
 import type { Context } from "../context.ts";
 import type { Message } from "../messages.ts";
 import { openProvider } from "../runtime.ts";
@@ -24,12 +24,11 @@ export class OurStore implements Store {
   static async open(
     context: Pick<Context, "codec" | "directory">,
     name = "ours",
+    telemetry?: Telemetry,
   ): Promise<OurStore> {
     const path = await context.directory("ours");
-    return new OurStore(
-      name,
-      await openProvider({ path, codec: context.codec }),
-    );
+    const options = { path, codec: context.codec, ...(telemetry && { telemetry }) };
+    return new OurStore(name, await openProvider(options));
   }
 
   append(actorId: string, message: Message): Promise<number> {

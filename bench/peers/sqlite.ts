@@ -97,6 +97,13 @@ export class SqliteStore implements Store {
     return count;
   }
 
+  /** What SQLite itself checks: its pages, and that tables and indices agree. */
+  // deno-lint-ignore require-await
+  async checkIntegrity(): Promise<void> {
+    const [row] = this.#database.prepare("PRAGMA integrity_check").all();
+    if (!JSON.stringify(row).includes("ok")) throw new Error(JSON.stringify(row));
+  }
+
   // deno-lint-ignore require-await
   async [Symbol.asyncDispose](): Promise<void> {
     this.#database.close();

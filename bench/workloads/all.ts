@@ -12,7 +12,9 @@ import { sequential } from "./sequential.ts";
 import { sizes } from "./sizes.ts";
 import { snapshots } from "./snapshots.ts";
 import { statefulActors } from "./stateful_actors.ts";
+import { telemetry } from "./telemetry.ts";
 import { unawaited } from "./unawaited.ts";
+import { verification } from "./verification.ts";
 import type { Workload } from "./workload.ts";
 import { written } from "./written.ts";
 
@@ -24,11 +26,13 @@ export const workloads: readonly Workload[] = [
   actors,
   processes,
   written,
+  telemetry,
   mixed,
   sizes,
   replay,
   recovery,
   opening,
+  verification,
   snapshots,
   statefulActors,
   flights,
