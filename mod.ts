@@ -127,9 +127,12 @@ export type {
   RecoveryEvent,
   SnapshotLoadedEvent,
   SnapshotSavedEvent,
+  SpanStart,
   Telemetry,
   TelemetryEvent,
   TelemetrySink,
+  TelemetrySpan,
+  TraceContext,
   TruncationEvent,
 } from "./core/ports/telemetry.ts";
 export type {

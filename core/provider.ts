@@ -151,6 +151,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
         messages: Math.min(limits.maxPendingMessages, STREAM_MESSAGES),
         bytes: Math.min(limits.maxPendingBytes, STREAM_BYTES),
       },
+      telemetry: this.#telemetry,
       clock: this.clock,
       closing: this.#closed.signal,
       assertOpen,

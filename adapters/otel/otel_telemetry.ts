@@ -4,15 +4,34 @@
  * @module
  */
 
-import { type Attributes, type Meter, type MeterProvider, metrics } from "@opentelemetry/api";
+import {
+  type Attributes,
+  context,
+  isSpanContextValid,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  type Span,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+  type TracerProvider,
+} from "@opentelemetry/api";
 import { checkOptions } from "../../core/errors/arguments.ts";
-import type { CommitEvent, Telemetry, TelemetryEvent } from "../../core/ports/telemetry.ts";
+import type {
+  CommitEvent,
+  SpanStart,
+  Telemetry,
+  TelemetryEvent,
+  TelemetrySpan,
+  TraceContext,
+} from "../../core/ports/telemetry.ts";
 import type { OptionNames } from "../../core/util/option_names.ts";
 import { observe, type ObservedProvider, type ObserveOptions } from "./gauges.ts";
 import { type Instruments, makeInstruments } from "./instruments.ts";
 
-/** The name of the meter. */
-const METER = "@cajun/persistence";
+/** The name of the meter and the tracer. */
+const SCOPE = "@cajun/persistence";
 const MS_PER_S = 1_000;
 
 /** Options of {@linkcode OtelTelemetry}. */
@@ -24,7 +43,13 @@ export interface OtelTelemetryOptions {
    */
   meterProvider?: MeterProvider;
   /**
-   * What all metrics carry, to tell providers apart, such as `{ "cajun.store": "orders" }`. Each
+   * What makes the tracer.
+   *
+   * @default {trace.getTracerProvider()}
+   */
+  tracerProvider?: TracerProvider;
+  /**
+   * What all metrics and spans carry, to tell providers apart, such as `{ "cajun.store": "orders" }`. Each
    * value makes time series of its own, so there should be few: never the id of an actor.
    *
    * @default {{}}
@@ -32,10 +57,14 @@ export interface OtelTelemetryOptions {
   attributes?: Readonly<Record<string, string | number | boolean>>;
 }
 
-const OPTION_NAMES: OptionNames<OtelTelemetryOptions> = { meterProvider: true, attributes: true };
+const OPTION_NAMES: OptionNames<OtelTelemetryOptions> = {
+  meterProvider: true,
+  tracerProvider: true,
+  attributes: true,
+};
 
 /**
- * Metrics of a provider for OpenTelemetry. What they are called, and what to watch, is in the guide
+ * Metrics and traces of a provider for OpenTelemetry. What they are called, and what to watch, is in the guide
  * [Operations](https://github.com/cajun/persistence/blob/main/docs/operations.md).
  *
  * @example Metrics of a provider
@@ -51,6 +80,7 @@ const OPTION_NAMES: OptionNames<OtelTelemetryOptions> = { meterProvider: true, a
  */
 export class OtelTelemetry implements Telemetry {
   readonly #meter: Meter;
+  readonly #tracer: Tracer;
   readonly #attributes: Attributes;
   readonly #instruments: Instruments;
 
@@ -62,8 +92,13 @@ export class OtelTelemetry implements Telemetry {
    */
   constructor(options: OtelTelemetryOptions = {}) {
     checkOptions(options, "make telemetry", OPTION_NAMES);
-    const { meterProvider = metrics.getMeterProvider(), attributes = {} } = options;
-    this.#meter = meterProvider.getMeter(METER);
+    const {
+      meterProvider = metrics.getMeterProvider(),
+      tracerProvider = trace.getTracerProvider(),
+      attributes = {},
+    } = options;
+    this.#meter = meterProvider.getMeter(SCOPE);
+    this.#tracer = tracerProvider.getTracer(SCOPE);
     this.#attributes = { ...attributes };
     this.#instruments = makeInstruments(this.#meter);
   }
@@ -135,6 +170,31 @@ export class OtelTelemetry implements Telemetry {
     }
   }
 
+  /**
+   * Begins a span, a child of the one that is active.
+   *
+   * @param start What it stands for.
+   * @returns The span; `undefined` if nobody traces.
+   */
+  startSpan({ name, kind, actorId }: SpanStart): TelemetrySpan | undefined {
+    const attributes = { ...this.#of(kind), "cajun.actor.id": actorId };
+    const span = this.#tracer.startSpan(`cajun.persistence ${name}`, { attributes });
+    // That of a tracer that does nothing.
+    if (!isSpanContextValid(span.spanContext())) return undefined;
+    const within = trace.setSpan(context.active(), span);
+    return {
+      context: placeOf(span),
+      run: (call) => context.with(within, call),
+      end(failure) {
+        if (failure !== undefined) {
+          span.setAttribute("error.type", failure);
+          span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
+        }
+        span.end();
+      },
+    };
+  }
+
   #recordCommit(event: CommitEvent): void {
     const { outcome, failure, durationMs, appends, messages, bytes, actors, writes } = event;
     const instruments = this.#instruments;
@@ -163,4 +223,13 @@ export class OtelTelemetry implements Telemetry {
       ...(failure !== undefined && { "error.type": failure }),
     };
   }
+}
+
+/** See https://www.w3.org/TR/trace-context/#traceparent-header-field-values. */
+function placeOf(span: Span): TraceContext {
+  const { traceId, spanId, traceFlags, traceState } = span.spanContext();
+  const flags = traceFlags.toString(16).padStart(2, "0");
+  const traceparent = `00-${traceId}-${spanId}-${flags}`;
+  const tracestate = traceState?.serialize();
+  return tracestate ? { traceparent, tracestate } : { traceparent };
 }

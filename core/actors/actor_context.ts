@@ -137,8 +137,9 @@ export class ActorContext<State, Message, Stored, Reply, Effect> {
     const { callContext } = this.#parts.provider;
     if (!callContext) return begin();
     this.#shared = this.#link("handler", letter);
+    const { span } = letter;
     try {
-      callContext.run(this.#shared, begin);
+      callContext.run(this.#shared, span ? () => span.run(begin) : begin);
     } finally {
       this.#shared = undefined;
     }
@@ -267,7 +268,11 @@ export class ActorContext<State, Message, Stored, Reply, Effect> {
     call: () => Result,
   ): Result {
     const shared = this.#shared;
-    if (!shared) return callAs(this.#parts.provider.callContext, this.#link(role, letter), call);
+    if (!shared) {
+      const span = letter?.span;
+      const run = span ? () => span.run(call) : call;
+      return callAs(this.#parts.provider.callContext, this.#link(role, letter), run);
+    }
     shared.role = role;
     const result = callIn(shared, call);
     // One that takes its time keeps the context for itself.

@@ -5,8 +5,8 @@
  */
 
 import type { Clock } from "../ports/clock.ts";
-import type { DeliveryEvent, TelemetrySink } from "../ports/telemetry.ts";
-import { failureIn } from "../telemetry/telemetry_hub.ts";
+import type { DeliveryEvent, SpanStart, TelemetrySink, TelemetrySpan } from "../ports/telemetry.ts";
+import { endingWith, failureIn } from "../telemetry/telemetry_hub.ts";
 import type { RecoveredState } from "./strategy.ts";
 
 /** Tells of what the actors of a kind do. */
@@ -24,6 +24,11 @@ export class ActorEvents {
     this.#kind = kind;
     this.#clock = clock;
     this.#telemetry = telemetry;
+  }
+
+  /** Begins a span of an actor. */
+  startSpan(name: SpanStart["name"], actorId: string): Required<TelemetrySpan> | undefined {
+    return this.#telemetry.startSpan({ name, kind: this.#kind, actorId });
   }
 
   /** Watches an answer, which the caller must take from here. */
@@ -44,10 +49,13 @@ export class ActorEvents {
     );
   }
 
-  /** Watches a recovery, whose result the caller must take from here. */
+  /** Watches a recovery. */
   async recovered<State>(
-    recovering: Promise<RecoveredState<State>>,
+    actorId: string,
+    recover: () => Promise<RecoveredState<State>>,
   ): Promise<RecoveredState<State>> {
+    const span = this.startSpan("recovery", actorId);
+    const recovering = span ? endingWith(span, span.run(recover)) : recover();
     if (!this.#telemetry.isEnabled) return await recovering;
     const tell = this.#timed((
       durationMs,

@@ -8,6 +8,8 @@ import { checkMetadata, checkOptions, checkSignal } from "../errors/arguments.ts
 import { PersistenceError } from "../errors/persistence_error.ts";
 import type { CallChain } from "../ports/actor_store.ts";
 import type { Metadata } from "../ports/journal.ts";
+import { endingWith } from "../telemetry/telemetry_hub.ts";
+import { withContext } from "../telemetry/trace_context.ts";
 import type { Host } from "./actor_host.ts";
 import { certainCircle, findCircle } from "./call_chain.ts";
 import type { ActorLoop, RecoveryFigures } from "./loop.ts";
@@ -142,7 +144,8 @@ export class ActorHandle<State, Message, Reply> {
           letter.giveUp(circle?.error ?? this.#late(letter.hasBegun, timeoutMs));
         });
       }
-      return this.#host.events.asked(letter.answer);
+      const answer = letter.span ? endingWith(letter.span, letter.answer) : letter.answer;
+      return this.#host.events.asked(answer);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -155,7 +158,7 @@ export class ActorHandle<State, Message, Reply> {
     const caller = this.#host.callContext?.get();
     const letter = this.#post(message, options, operation, caller, false);
     this.#watchForItself(letter, operation);
-    await letter.answer;
+    await (letter.span ? endingWith(letter.span, letter.answer) : letter.answer);
   }
 
   /** See {@linkcode StatefulActor.snapshot}. */
@@ -208,7 +211,10 @@ export class ActorHandle<State, Message, Reply> {
         { kind: this.#host.kind, actorId: this.actorId },
       );
     }
-    const letter = new Letter<Message, Reply>(message, metadata, caller, isAsked);
+    const span = this.#host.events.startSpan(isAsked ? "ask" : "tell", this.actorId);
+    const beside = withContext(metadata, span?.context);
+    const letter = new Letter<Message, Reply>(message, beside, caller, isAsked);
+    letter.span = span;
     if (signal) letter.watch(signal);
     this.#loop.post(letter);
     return letter;

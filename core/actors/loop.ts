@@ -226,7 +226,8 @@ export class ActorLoop<State, Message, Reply> implements Loop<State, Message, Re
       await this.#writer.idle;
       return await strategy.recover(to, watch);
     };
-    context.events.recovered(retry(recover, context.options.retry, watch.signal))
+    const { events, actorId, options } = context;
+    events.recovered(actorId, () => retry(recover, options.retry, watch.signal))
       .then(
         (recovered) => this.dispatch((phase) => phase.recovered(recovered)),
         (error) => this.dispatch((phase) => phase.recoveryFailed(error)),

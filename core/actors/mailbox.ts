@@ -6,6 +6,7 @@
 
 import type { CallChain } from "../ports/actor_store.ts";
 import type { Metadata } from "../ports/journal.ts";
+import type { TelemetrySpan } from "../ports/telemetry.ts";
 import { watchAbort } from "../util/abort_watch.ts";
 import type { Deadline } from "../util/deadlines.ts";
 import { Fifo } from "../util/fifo.ts";
@@ -32,6 +33,8 @@ export class Letter<Message, Reply> {
   hasEnded = false;
   /** The time limit of the caller. */
   deadline: Deadline | undefined;
+  /** The span in which it is handled, if there is one. */
+  span: Required<TelemetrySpan> | undefined;
   /** Called if the caller gives it up before its handling has begun. */
   onGivenUp: (() => void) | undefined;
 

@@ -39,6 +39,57 @@ export interface Telemetry {
    * @returns Nothing that is looked at, unless it is a promise that rejects.
    */
   onEvent(event: TelemetryEvent): unknown;
+  /**
+   * Begins a span, in the midst of the call that it stands for. Of several listeners the first one
+   * that has this is asked. What it throws disturbs nothing, as with `onEvent`.
+   *
+   * @param start What it stands for.
+   * @returns The span; `undefined` if it is not wanted.
+   */
+  startSpan?(start: SpanStart): TelemetrySpan | undefined;
+}
+
+/** What a span stands for. */
+export interface SpanStart {
+  /**
+   * - `"append"`: a call of `append` or `appendBatch`, until its messages are durable.
+   * - `"ask"`, `"tell"`: a message to an actor, until it is answered, or was handled. The handler runs
+   *   in the span.
+   * - `"recovery"`: the recovery of an actor.
+   */
+  readonly name: "append" | "ask" | "tell" | "recovery";
+  /** The kind of the actor, `""` if it has none. */
+  readonly kind: string;
+  /** The id of the actor. */
+  readonly actorId: string;
+}
+
+/** A span that has begun. */
+export interface TelemetrySpan {
+  /** Where it stands in its trace. It is stored with the messages that it leads to. */
+  readonly context?: TraceContext | undefined;
+  /**
+   * Calls a function within the span, so that spans which begin in it, and after each `await` in it,
+   * are its children.
+   *
+   * @param call The function. It must be called once, at once.
+   * @returns What it returns.
+   */
+  run?<Result>(call: () => Result): Result;
+  /**
+   * The span is over.
+   *
+   * @param failure The code of the error, `"ERROR"` if it has none; `undefined` if all went well.
+   */
+  end(failure: string | undefined): void;
+}
+
+/** A place in a trace, in the form of the W3C's Trace Context. */
+export interface TraceContext {
+  /** Version, trace, span and flags, in hexadecimal digits: 55 characters. */
+  readonly traceparent: string;
+  /** What else tracing systems want to know: at most 512 characters. */
+  readonly tracestate?: string;
 }
 
 /** Where the parts of a provider tell what has happened. It never throws. */
@@ -51,6 +102,13 @@ export interface TelemetrySink {
    * @param event The event.
    */
   emit(event: TelemetryEvent): void;
+  /**
+   * Begins a span.
+   *
+   * @param start What it stands for.
+   * @returns The span; `undefined` if nobody wants it. Nothing of it throws, but for what it runs.
+   */
+  startSpan(start: SpanStart): Required<TelemetrySpan> | undefined;
 }
 
 /** Something that has happened. No event names an actor: there are too many of them to count by. */

@@ -26,6 +26,7 @@ import { decodeTag } from "../format/schema_tag.ts";
 import type { Codec } from "../ports/codec.ts";
 import type { Metadata } from "../ports/metadata.ts";
 import type { SchemaVersion } from "../ports/schema.ts";
+import { extraBytes } from "../telemetry/trace_context.ts";
 import { isPlainObject } from "../util/plain_object.ts";
 import { isUnwantedPromise } from "../util/promises.ts";
 import { messageOf } from "../util/text.ts";
@@ -265,7 +266,7 @@ export function encodeMetadata(
   actor: ActorAddress,
 ): Uint8Array {
   const bytes = encodeValue(codec, metadata, operation, actor, "metadata cannot be stored: ");
-  if (bytes.length <= MAX_METADATA_BYTES) return bytes.slice();
+  if (bytes.length <= MAX_METADATA_BYTES + extraBytes(metadata)) return bytes.slice();
   throw new PersistenceError(
     "TOO_LARGE",
     `Cannot ${operation} ${

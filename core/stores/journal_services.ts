@@ -6,6 +6,7 @@
 
 import type { CommitQueue } from "../commit/commit_queue.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { TelemetrySink } from "../ports/telemetry.ts";
 import type { JournalReader } from "../read/journal_reader.ts";
 import type { StreamWindow } from "./append_sink.ts";
 import type { MessageEncoder } from "./message_encoder.ts";
@@ -23,6 +24,8 @@ export interface JournalServices {
   readonly truncation: Truncation;
   /** How much each writable stream may have under way. */
   readonly streamWindow: StreamWindow;
+  /** Where spans begin. */
+  readonly telemetry: TelemetrySink;
   /** The clock of the runtime. */
   readonly clock: Clock;
   /** Aborts when the provider is being closed. */

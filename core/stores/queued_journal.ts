@@ -41,12 +41,15 @@ import {
   type ReplayOptions,
   type TruncateOptions,
 } from "../ports/journal_options.ts";
+import type { TelemetrySpan, TraceContext } from "../ports/telemetry.ts";
 import { EntryIterator } from "../read/entry_iterator.ts";
 import { EntrySource } from "../read/entry_source.ts";
 import { JournalFollower } from "../read/journal_follower.ts";
 import type { EntryPage } from "../read/entry_page.ts";
 import type { ReadBounds } from "../read/journal_reader.ts";
 import { checkBounds, checkFollow } from "./read_bounds.ts";
+import { endingWith } from "../telemetry/telemetry_hub.ts";
+import { withContext } from "../telemetry/trace_context.ts";
 import { checkTruncateOptions } from "./truncation.ts";
 import { CallTracker } from "../util/call_tracker.ts";
 import { Deferred } from "../util/promises.ts";
@@ -114,12 +117,34 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
   ): Promise<number | AppendReceipt> {
     try {
       const actor = this.#checkAppend(actorId, options);
-      const run = this.#services.encoder.encode(actor, message, options.metadata);
-      if (options.receipt) return this.#appendForReceipt(actor, run, options);
-      return this.#services.queue.append(actor, run, options, this.#origin);
+      const { telemetry, encoder } = this.#services;
+      const span = telemetry.startSpan({ name: "append", kind: this.#kind, actorId });
+      if (span) return endingWith(span, this.#appendIn(span, actor, message, options));
+      return this.#append(actor, encoder.encode(actor, message, options.metadata), options);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Appends a message, with the place of a span in its trace. It is encoded before this returns. */
+  async #appendIn(
+    { context }: TelemetrySpan,
+    actor: ActorAddress,
+    message: Message,
+    options: AppendOptions | AppendReceiptOptions,
+  ): Promise<number | AppendReceipt> {
+    const metadata = withContext(options.metadata, context);
+    const run = this.#services.encoder.encode(actor, message, metadata);
+    return await this.#append(actor, run, options);
+  }
+
+  #append(
+    actor: ActorAddress,
+    run: EncodedRun,
+    options: AppendOptions | AppendReceiptOptions,
+  ): Promise<number | AppendReceipt> {
+    if (options.receipt) return this.#appendForReceipt(actor, run, options);
+    return this.#services.queue.append(actor, run, options, this.#origin);
   }
 
   appendBatch(
@@ -147,7 +172,19 @@ export class QueuedJournal<Message> implements MessageJournal<Message> {
       );
     }
     if (messages.length === 0) return [];
-    const run = this.#services.encoder.encodeBatch(actor, messages, options.metadata);
+    const span = this.#services.telemetry.startSpan({ name: "append", kind: this.#kind, actorId });
+    const appended = this.#appendAll(actor, messages, options, span?.context);
+    return await (span ? endingWith(span, appended) : appended);
+  }
+
+  async #appendAll(
+    actor: ActorAddress,
+    messages: readonly Message[],
+    options: AppendOptions | AppendReceiptOptions,
+    context: TraceContext | undefined,
+  ): Promise<number[] | AppendReceipt[]> {
+    const metadata = withContext(options.metadata, context);
+    const run = this.#services.encoder.encodeBatch(actor, messages, metadata);
     const count = run.ends.length;
     if (options.receipt) {
       const { sequenceNumber, timestamp, position } = await this.#appendForReceipt(

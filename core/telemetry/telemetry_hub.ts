@@ -4,8 +4,15 @@
  * @module
  */
 
-import type { Telemetry, TelemetryEvent, TelemetrySink } from "../ports/telemetry.ts";
+import type {
+  SpanStart,
+  Telemetry,
+  TelemetryEvent,
+  TelemetrySink,
+  TelemetrySpan,
+} from "../ports/telemetry.ts";
 import { callAndForget } from "../util/settled.ts";
+import { SafeSpan } from "./safe_span.ts";
 
 /** Where a provider tells what has happened. */
 export class TelemetryHub implements TelemetrySink {
@@ -15,6 +22,8 @@ export class TelemetryHub implements TelemetrySink {
   lastFailure: unknown;
 
   readonly #listeners: readonly Telemetry[];
+  /** Who makes spans. */
+  readonly #tracer: Telemetry | undefined;
   readonly #fail = (error: unknown): void => {
     this.failures++;
     this.lastFailure = error;
@@ -23,6 +32,7 @@ export class TelemetryHub implements TelemetrySink {
   /** @param listeners Who listens. */
   constructor(listeners: readonly Telemetry[]) {
     this.#listeners = listeners;
+    this.#tracer = listeners.find((listener) => listener.startSpan !== undefined);
   }
 
   /** Whether anybody listens. */
@@ -37,6 +47,19 @@ export class TelemetryHub implements TelemetrySink {
     }
   }
 
+  /** See {@linkcode TelemetrySink.startSpan}. */
+  startSpan(start: SpanStart): Required<TelemetrySpan> | undefined {
+    const tracer = this.#tracer;
+    if (!tracer || !this.#wants(tracer)) return undefined;
+    try {
+      const span = tracer.startSpan?.(start);
+      return span && new SafeSpan(span, this.#fail);
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
   #wants(listener: Telemetry): boolean {
     try {
       return listener.isEnabled ?? true;
@@ -48,7 +71,32 @@ export class TelemetryHub implements TelemetrySink {
 }
 
 /** For parts that nobody watches over. */
-export const NO_TELEMETRY: TelemetrySink = { isEnabled: false, emit() {} };
+export const NO_TELEMETRY: TelemetrySink = {
+  isEnabled: false,
+  emit() {},
+  startSpan: () => undefined,
+};
+
+/**
+ * Ends a span when a promise settles.
+ *
+ * @param span The span.
+ * @param promise The promise, which the caller must take from here.
+ * @returns The same, settled.
+ */
+export async function endingWith<Result>(
+  span: TelemetrySpan,
+  promise: Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await promise;
+    span.end(undefined);
+    return result;
+  } catch (error) {
+    span.end(failureIn(error));
+    throw error;
+  }
+}
 
 /**
  * How an event tells of an error.

@@ -16,7 +16,7 @@ export const allowedImports = {
   "core/telemetry": ["core/util", "core/ports"],
   "core/format": ["core/util", "core/ports", "core/errors"],
   "core/codec": ["core/util", "core/ports", "core/errors", "@msgpack/msgpack"],
-  "core/schema": ["core/util", "core/ports", "core/errors", "core/format"],
+  "core/schema": ["core/util", "core/ports", "core/errors", "core/telemetry", "core/format"],
   "core/read": [
     "core/util",
     "core/ports",

@@ -9,6 +9,8 @@ import {
   StatefulActors,
   type Telemetry,
   type TelemetryEvent,
+  type TelemetrySpan,
+  type TraceContext,
 } from "../../mod.ts";
 import { TestClock } from "../../testing/test_clock.ts";
 import { ObservedStorage } from "../conformance/observed_storage.ts";
@@ -310,6 +312,75 @@ for (const [what, makeListener] of Object.entries(hostileListeners)) {
     const { failedTelemetry, lastTelemetryError } = await provider.stats();
     assert.ok(failedTelemetry > 0);
     assert.match(String(lastTelemetryError), /I throw/);
+    await provider.close();
+  });
+}
+
+const hostileSpans: Record<string, () => TelemetrySpan> = {
+  "throws when it runs": () => ({
+    run: () => {
+      throw new Error("I throw");
+    },
+    end: () => {},
+  }),
+  "runs nothing": () => ({ run: () => undefined as never, end: () => {} }),
+  "runs it twice": () => ({
+    run: (call) => {
+      call();
+      return call();
+    },
+    end: () => {},
+  }),
+  "gives something else": () => ({
+    run: (call) => {
+      call();
+      return "something else" as never;
+    },
+    end: () => {},
+  }),
+  "throws at its end": () => ({
+    end: () => {
+      throw new Error("I throw");
+    },
+  }),
+  "throws when its context is asked for": () => ({
+    get context(): TraceContext {
+      throw new Error("I throw");
+    },
+    end: () => {},
+  }),
+  "has a context that is none": () => ({
+    context: { traceparent: "x".repeat(100_000) },
+    end: () => {},
+  }),
+};
+
+for (const [what, makeSpan] of Object.entries(hostileSpans)) {
+  test(`telemetry: a span that ${what} disturbs nothing`, async () => {
+    const telemetry = { onEvent: () => {}, startSpan: makeSpan };
+    const { provider } = await openObserved({ telemetry });
+    let handled = 0;
+    const actors = await StatefulActors.start({
+      provider,
+      kind: "cart",
+      behavior: eventSourced({
+        initialState: 0,
+        handle: (_state: number, amount: number) => {
+          handled++;
+          if (amount < 0) throw new Error("too little");
+          return { events: [amount], reply: (state: number) => state };
+        },
+        apply: (state: number, amount: number) => state + amount,
+      }),
+      onProblem: () => {},
+    });
+    assert.equal(await actors.ask("1", 5), 5);
+    await assert.rejects(actors.ask("1", -1), /too little/);
+    assert.equal(handled, 2);
+    await actors.stop();
+    const journal = provider.createMessageJournal<string>();
+    assert.equal(await journal.append("1", "opened"), 0);
+    assert.equal((await journal.readFrom("1", 0))[0]?.metadata, undefined);
     await provider.close();
   });
 }
