@@ -22,6 +22,8 @@ export interface FrameScan {
   readonly first: number;
   /** The highest sequence number, inclusive. It must be below the tail. */
   readonly last: number;
+  /** The highest sequence number that may stand in the same frame as the last one. */
+  readonly end: number;
   /** The page ends with the frame at which the frames have this many bytes together. */
   readonly maxBytes: number;
   /** Whether a frame may extend beyond the entries that are read, on the side where they begin. */
@@ -38,11 +40,12 @@ export interface FrameScan {
  */
 export async function scanAscending(
   storage: Storage,
-  { actor, incarnation, first, last, maxBytes, isInsideFrame }: FrameScan,
+  { actor, incarnation, first, last, end, maxBytes, isInsideFrame }: FrameScan,
 ): Promise<FramePart[]> {
   const stored = await storage.scan("entries", {
     start: entryKey(actor.key, first),
-    end: entryKeysEnd(actor.key),
+    // What comes after it would be read for nothing.
+    end: entryKey(actor.key, end + 1),
     maxEntries: maxFrames(first, last),
     maxBytes,
   });

@@ -135,7 +135,7 @@ export class JournalReader {
       const scan = { first, last, reverse, isFirstPage, pageBytes };
       const parts = run?.frame
         ? framePartsOf(runs, first, last, pageBytes)
-        : run && await this.#scan(actor, head, run, scan);
+        : run && await this.#scan(actor, head, runs.storedFrom(run), scan);
       const page = new EntryPage<Message>(this.#payloads, parts ?? [], reverse);
       if (page.length === 0) {
         await this.#explainMissing(actor, head, reverse ? last : first, isFirstPage);
@@ -159,7 +159,7 @@ export class JournalReader {
   async #scan(
     actor: ActorAddress,
     { incarnation }: JournalState,
-    run: EntryRun,
+    run: Pick<EntryRun, "first" | "last">,
     { first, last, reverse, isFirstPage, pageBytes }: {
       readonly first: number;
       readonly last: number;
@@ -174,6 +174,7 @@ export class JournalReader {
         ...frames,
         first,
         last: Math.min(last, run.last),
+        end: run.last,
         isInsideFrame: isFirstPage,
       });
     }
@@ -181,6 +182,7 @@ export class JournalReader {
       ...frames,
       first: Math.max(first, run.first),
       last,
+      end: run.last,
       isInsideFrame: isFirstPage && last < run.last,
     });
   }
@@ -239,6 +241,23 @@ class RunFinder {
       else high = middle;
     }
     return this.#has(low, sequenceNumber) ? this.#runs[this.#at = low] : undefined;
+  }
+
+  /**
+   * The entries from a run on, in the direction of the reading, that stand in the storage like its
+   * own: so a page need not end with it.
+   *
+   * @param run The run that was found last.
+   */
+  storedFrom(run: EntryRun): Pick<EntryRun, "first" | "last"> {
+    let { first, last } = run;
+    for (let at = (this.#at ?? 0) + this.#step;; at += this.#step) {
+      const next = this.#runs[at];
+      if (!next || next.frame) return { first, last };
+      if (this.#step > 0 && next.first === last + 1) last = next.last;
+      else if (this.#step < 0 && next.last === first - 1) first = next.first;
+      else return { first, last };
+    }
   }
 
   #has(at: number, sequenceNumber: number): boolean {
