@@ -33,6 +33,7 @@ export function describeRecovery(options: ConformanceOptions): void {
       state: [],
       sequenceNumber: -1,
       replayed: 0,
+      erased: 0,
       snapshot: undefined,
       unreadableSnapshots: [],
     });
@@ -45,7 +46,12 @@ export function describeRecovery(options: ConformanceOptions): void {
     await snapshots.saveSnapshot("a", [-2], 6);
     const { state, snapshot, ...figures } = await recover({ journal, snapshots, ...source });
     assert.deepEqual(state, [-2, 7, 8, 9]);
-    assert.deepEqual(figures, { sequenceNumber: 9, replayed: 3, unreadableSnapshots: [] });
+    assert.deepEqual(figures, {
+      sequenceNumber: 9,
+      replayed: 3,
+      erased: 0,
+      unreadableSnapshots: [],
+    });
     assert.equal(snapshot?.sequenceNumber, 6);
     assert.ok(snapshot?.timestamp instanceof Date);
     assert.deepEqual((await recover({ journal, ...source })).state, range(0, 9));
