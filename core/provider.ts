@@ -73,6 +73,7 @@ import type { JournalServices } from "./stores/journal_services.ts";
 import { QueuedJournal } from "./stores/queued_journal.ts";
 import { QueuedSnapshotStore, type SnapshotServices } from "./stores/queued_snapshot_store.ts";
 import { Truncation } from "./stores/truncation.ts";
+import { CallOrder } from "./util/call_order.ts";
 import { CallTracker } from "./util/call_tracker.ts";
 import {
   ACTOR_STORE_OPTION_NAMES,
@@ -161,6 +162,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
       queue: this.#queue,
       payloads: new PlainPayloads(codec, STATE),
       maxSnapshotBytes: limits.maxSnapshotBytes,
+      saves: new CallOrder(),
       calls: new CallTracker(),
       telemetry: this.#telemetry,
       onPruneFailure: (error) => {

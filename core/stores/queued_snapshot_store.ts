@@ -36,6 +36,7 @@ import { assertNoDamagedNeighbor } from "../read/missing_key.ts";
 import { isBeingRemoved, readWhole } from "../read/removal.ts";
 import type { Payloads } from "../schema/payloads.ts";
 import { failureIn } from "../telemetry/telemetry_hub.ts";
+import type { CallOrder } from "../util/call_order.ts";
 import { CallTracker } from "../util/call_tracker.ts";
 import { type Bounds, checkCriteria, checkKeep, endOf } from "./snapshot_criteria.ts";
 import { SnapshotPruning } from "./snapshot_pruning.ts";
@@ -58,6 +59,8 @@ export interface SnapshotServices {
   readonly maxSnapshotBytes: number;
   /** Where it is told what is saved and loaded. */
   readonly telemetry: TelemetrySink;
+  /** Keeps the saves of an actor in the order of the calls. */
+  readonly saves: CallOrder;
   /** The calls under way in all stores. */
   readonly calls: CallTracker;
   /** Called when snapshots that are no longer kept could not be deleted. */
@@ -246,8 +249,12 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
     value: Uint8Array,
     guard: JournalGuard | undefined,
   ): Promise<void> {
-    const outdated = await this.#pruning.outdatedBy(actor, key);
-    const isSaved = await this.#put(actor, key, value, guard, outdated);
+    // Of two that save the same number at the same time, the later call wins.
+    const isSaved = await this.#services.saves.run(
+      `${actor.kind.length} ${actor.kind}${actor.actorId}`,
+      () => this.#pruning.outdatedBy(actor, key),
+      (outdated) => this.#put(actor, key, value, guard, outdated),
+    );
     if (!isSaved) {
       throw new PersistenceError(
         "CONFLICT",

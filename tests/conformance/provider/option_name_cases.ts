@@ -327,7 +327,7 @@ export function describeOptionNames(options: ConformanceOptions): void {
       await open({ durability: "none" }),
       'Cannot open provider: there is no option "durability", the options are "codec", ' +
         '"maxMessageBytes", "maxSnapshotBytes", "maxPendingMessages", "maxPendingBytes", ' +
-        '"maxHotBytes", "backpressure", "runtime"',
+        '"maxHotBytes", "backpressure", "runtime", "telemetry"',
     );
   });
 

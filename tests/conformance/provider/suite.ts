@@ -66,6 +66,9 @@ function describeStats(options: ConformanceOptions): void {
       lastCollectionError: undefined,
       failedPrunes: 0,
       lastPruneError: undefined,
+      failedTelemetry: 0,
+      lastTelemetryError: undefined,
+      log: { position: 0, hotBytes: 0, hotActors: 0 },
     });
     assert.deepEqual({ ...pending }, { messages: 0, bytes: 0, waitingForRoom: 0 });
     assert.deepEqual({ ...figures }, { ...(await storage.stats()) });
