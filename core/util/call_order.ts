@@ -35,8 +35,11 @@ export class CallOrder {
       await before;
       acting = act(prepared);
     } finally {
-      if (this.#last.get(name) === own) this.#last.delete(name);
-      goOn();
+      // If it has failed, those before it may not have begun yet.
+      void Promise.resolve(before).then(() => {
+        if (this.#last.get(name) === own) this.#last.delete(name);
+        goOn();
+      });
     }
     return await acting;
   }

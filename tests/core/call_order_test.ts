@@ -9,7 +9,10 @@ test("call order: whatever takes longer to prepare, they act in the order of the
   const random = randomFrom();
   const order = new CallOrder();
   const acted = new Map<string, number[]>([["a", []], ["b", []]]);
-  const calls = range(1, 200).map((number) => {
+  const calls: Promise<number>[] = [];
+  for (const number of range(1, 400)) {
+    // Some are made while others are under way.
+    for (let turns = random.below(4); turns > 0; turns--) await undefined;
     const name = number % 3 === 0 ? "a" : "b";
     const prepare = async () => {
       for (let turns = random.below(20); turns > 0; turns--) await undefined;
@@ -21,8 +24,10 @@ test("call order: whatever takes longer to prepare, they act in the order of the
       for (let turns = random.below(20); turns > 0; turns--) await undefined;
       return -prepared;
     };
-    return order.run(name, prepare, act);
-  });
+    const call = order.run(name, prepare, act);
+    call.catch(() => {});
+    calls.push(call);
+  }
   const results = await Promise.allSettled(calls);
   for (const numbers of acted.values()) {
     assert.deepEqual(numbers, numbers.toSorted((one, other) => one - other), `${random.seed}`);
