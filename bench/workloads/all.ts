@@ -1,6 +1,7 @@
 // All workloads, in the order in which they are run.
 import { actors } from "./actors.ts";
 import { bulk } from "./bulk.ts";
+import { collection } from "./collection.ts";
 import { flights } from "./flights.ts";
 import { micro } from "./micro.ts";
 import { mixed } from "./mixed.ts";
@@ -26,6 +27,7 @@ export const workloads: readonly Workload[] = [
   actors,
   processes,
   written,
+  collection,
   telemetry,
   mixed,
   sizes,
