@@ -44,6 +44,12 @@ import {
   type LmdbProviderOptions,
 } from "./provider.ts";
 
+export {
+  type BackupManifest,
+  type BackupOptions,
+  type BackupProgress,
+  restoreBackup,
+} from "./backup.ts";
 export type { LmdbDurability, LmdbEnvironmentOptions, LmdbVerification } from "./options.ts";
 export type { LmdbVerifyOptions } from "./environment.ts";
 export type { VerificationProgress } from "./verify/data_file.ts";

@@ -40,6 +40,12 @@ import {
   type LmdbProviderOptions,
 } from "./provider.ts";
 
+export {
+  type BackupManifest,
+  type BackupOptions,
+  type BackupProgress,
+  restoreBackup,
+} from "./backup.ts";
 export type { LmdbDurability, LmdbEnvironmentOptions } from "./options.ts";
 export type { LmdbProviderOptions } from "./provider.ts";
 export { LmdbStorage } from "./storage.ts";

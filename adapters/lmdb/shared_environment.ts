@@ -237,6 +237,22 @@ export class SharedEnvironment {
   }
 
   /**
+   * Copies the newest state while others go on. Pages that commits free meanwhile are not used again,
+   * so the file may grow. It must not be closed before that has ended.
+   *
+   * @param directory An empty directory.
+   * @throws {PersistenceError} `STORAGE_FAILED`.
+   */
+  async copyTo(directory: string): Promise<void> {
+    try {
+      await this.#binding.root.backup(directory, true);
+    } catch (cause) {
+      const reason = messageOf(cause);
+      throw new PersistenceError("STORAGE_FAILED", `Cannot copy data file: ${reason}`, { cause });
+    }
+  }
+
+  /**
    * Ends verifications, waits for pending commits, then closes the environment.
    *
    * @throws {PersistenceError} `REOPEN_REQUIRED` if LMDB cannot be closed after a failed commit.
