@@ -1,7 +1,6 @@
 // The runtime that this runs on.
 import process from "node:process";
-import type { LmdbProviderOptions } from "../adapters/lmdb/provider.ts";
-import type { PersistenceProvider } from "../mod.ts";
+import type { LmdbPersistenceProvider, LmdbProviderOptions } from "../adapters/lmdb/provider.ts";
 
 /** Its name. */
 export const runtime: "node" | "bun" | "deno" = "Deno" in globalThis
@@ -22,7 +21,7 @@ const entryPoints = {
 /** Opens a provider with the entry point for this runtime. */
 export async function openProvider(
   options: LmdbProviderOptions,
-): Promise<PersistenceProvider> {
+): Promise<LmdbPersistenceProvider> {
   const { LmdbPersistenceProvider } = await entryPoints[runtime]();
   return await LmdbPersistenceProvider.open(options);
 }

@@ -1,6 +1,7 @@
-// Verifying a store while nobody else uses it, beside reading its file, and beside what SQLite checks of
-// the same messages.
+// Verifying a store and backing it up, beside reading and copying its file, and beside what SQLite does
+// with the same messages.
 import { createReadStream } from "node:fs";
+import { copyFile, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compare } from "../comparison.ts";
 import { type Contestant, type ContestantKind, measureRates } from "../measure.ts";
@@ -13,10 +14,10 @@ const ACTORS = 100;
 const BATCH = 1_000;
 const READ_BYTES = 2 ** 20;
 
-/** Verification. */
+/** Verification and backups. */
 export const verification: Workload = {
   name: "verification",
-  title: "Verifying a store",
+  title: "Verifying a store, and backing it up",
   async run(context) {
     await using resources = new AsyncDisposableStack();
     const next = circulate(context.messages(120));
@@ -32,27 +33,48 @@ export const verification: Workload = {
         await sqlite.appendBatch(`account-${actor}`, messages);
       }
     }
-    const contestants = [
+    const file = join(path, "data.mdb");
+    const copies = await context.directory("copies");
+    const total = batches * BATCH * ACTORS;
+    const effort = { rounds: context.quick ? 3 : 5, operations: total };
+    const title = `${total.toLocaleString("en")} messages of 120 B`;
+
+    const verifiers = [
       once("ours", "ours", () => provider.verify()),
       once("ours, checksums only", "limit", () => provider.verify({ decode: false })),
       once("SQLite", "peer", () => sqlite.checkIntegrity()),
-      once("reading the file", "limit", () => readFile(join(path, "data.mdb"))),
+      once("reading the file", "limit", () => readFile(file)),
     ];
-    const total = batches * BATCH * ACTORS;
-    const measured = await measureRates(contestants, {
-      rounds: context.quick ? 3 : 5,
-      operations: total,
-    });
-    return [compare({
-      name: "verification",
-      title: `${total.toLocaleString("en")} messages of 120 B`,
-      unit: "messages/s",
-      measured,
-      ours: "ours",
-      others: contestants.slice(1).map(({ name }) => name),
-      targets: [],
-      notes: ["SQLite: PRAGMA integrity_check, which knows no checksum of what is in a row."],
-    })];
+    const copiers = [
+      copying("ours", "ours", copies, (target) => provider.backup(target)),
+      copying("SQLite", "peer", copies, (target) => sqlite.copyTo(target)),
+      copying("copying the file", "limit", copies, (target) => copyAndFlush(file, target)),
+    ];
+    return [
+      compare({
+        name: "verification",
+        title: `verifying ${title}`,
+        unit: "messages/s",
+        measured: await measureRates(verifiers, effort),
+        ours: "ours",
+        others: verifiers.slice(1).map(({ name }) => name),
+        targets: [],
+        notes: ["SQLite: PRAGMA integrity_check, which knows no checksum of what is in a row."],
+      }),
+      compare({
+        name: "backup",
+        title: `backing up ${title}`,
+        unit: "messages/s",
+        measured: await measureRates(copiers, effort),
+        ours: "ours",
+        others: copiers.slice(1).map(({ name }) => name),
+        targets: [],
+        notes: [
+          "Ours: with its digest, and all pages, records and journals of the copy verified.",
+          "SQLite: VACUUM INTO, which verifies nothing, and does not flush.",
+        ],
+      }),
+    ];
   },
 };
 
@@ -64,6 +86,26 @@ function once(name: string, kind: ContestantKind, run: () => Promise<unknown>): 
       await run();
     },
   };
+}
+
+function copying(
+  name: string,
+  kind: ContestantKind,
+  directory: string,
+  copy: (target: string) => Promise<unknown>,
+): Contestant {
+  const target = join(directory, name.replaceAll(/\W+/g, "-"));
+  return once(name, kind, async () => {
+    await rm(target, { recursive: true, force: true });
+    await copy(target);
+  });
+}
+
+async function copyAndFlush(from: string, to: string): Promise<void> {
+  await copyFile(from, to);
+  const file = await open(to, "r+");
+  await file.sync();
+  await file.close();
 }
 
 async function readFile(path: string): Promise<number> {
