@@ -108,6 +108,7 @@ export {
   MAX_KEY_BYTES,
   type MaybePromise,
   type OldestReader,
+  type OpeningWaits,
   type ScanRange,
   type Storage,
   type StorageChange,

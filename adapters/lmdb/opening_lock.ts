@@ -23,6 +23,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PersistenceError } from "../../core/errors/persistence_error.ts";
+import type { OpeningWaits } from "../../core/ports/storage.ts";
 import { codeOf } from "./files.ts";
 import {
   describeOwner,
@@ -80,6 +81,8 @@ export class CommitGuard {
   readonly #timeoutMs: number;
   #isCommitting = false;
   #isClosed = false;
+  #waits = 0;
+  #waitedMs = 0;
 
   /**
    * Takes over a presence.
@@ -93,6 +96,11 @@ export class CommitGuard {
     this.#locks = join(directory, LOCKS);
     this.#presence = presence;
     this.#timeoutMs = timeoutMs;
+  }
+
+  /** How often commits have waited for others that opened it, and how long altogether. */
+  get waits(): OpeningWaits {
+    return { count: this.#waits, totalMs: this.#waitedMs };
   }
 
   /**
@@ -139,19 +147,30 @@ export class CommitGuard {
     try {
       for (;;) {
         // With the mark set: an opener that creates its lock file after this look sees it.
-        let opener = await removeLocks(this.#directory, seen);
+        const opener = await removeLocks(this.#directory, seen);
         if (opener === undefined) return;
         this.#presence.markIdle();
-        do {
-          if (performance.now() - startedAt > this.#timeoutMs) throw this.#heldUpBy(opener);
-          await pause();
-          opener = await removeLocks(this.#directory, seen);
-        } while (opener !== undefined);
+        await this.#waitFor(opener, startedAt, seen);
         this.#presence.markBusy();
       }
     } catch (error) {
       await this.end();
       throw error;
+    }
+  }
+
+  /** Waits until nobody opens it, not even others that begin meanwhile. */
+  async #waitFor(first: string, startedAt: number, seen: Seen): Promise<void> {
+    this.#waits++;
+    const waitsSince = performance.now();
+    try {
+      for (let opener: string | undefined = first; opener !== undefined;) {
+        if (performance.now() - startedAt > this.#timeoutMs) throw this.#heldUpBy(opener);
+        await pause();
+        opener = await removeLocks(this.#directory, seen);
+      }
+    } finally {
+      this.#waitedMs += performance.now() - waitsSince;
     }
   }
 

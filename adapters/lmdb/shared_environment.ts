@@ -214,6 +214,7 @@ export class SharedEnvironment {
         freeBytes: (filePages - livePages) * pageSize,
         limitBytes: this.options.mapSize,
         oldestReader: this.#oldestReader(stats[0]?.lastTxnId ?? 0),
+        openingWaits: this.#guard?.waits,
       };
     });
   }

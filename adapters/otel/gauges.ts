@@ -49,6 +49,7 @@ export interface ObserveOptions {
   actors?: readonly ObservedActors[];
 }
 
+const MS_PER_S = 1_000;
 const OBSERVE_OPTION_NAMES: OptionNames<ObserveOptions> = { actors: true };
 
 /**
@@ -95,6 +96,8 @@ interface Gauges extends Record<string, ObservableGauge> {
   readonly freeBytes: ObservableGauge;
   readonly limitBytes: ObservableGauge;
   readonly readerAge: ObservableGauge;
+  readonly openingWaits: ObservableGauge;
+  readonly openingWaitSeconds: ObservableGauge;
   readonly entries: ObservableGauge;
   readonly activeActors: ObservableGauge;
   readonly effects: ObservableGauge;
@@ -118,6 +121,16 @@ function makeGauges(meter: Meter): Gauges {
       "{transaction}",
       "Transactions since the state that the oldest reader reads",
     ),
+    openingWaits: gauge(
+      "storage.opening.waits",
+      "{commit}",
+      "Commits that have waited while another process opened the storage",
+    ),
+    openingWaitSeconds: gauge(
+      "storage.opening.wait_time",
+      "s",
+      "How long commits have waited for that altogether",
+    ),
     entries: gauge("storage.entries", "{entry}", "Entries of each keyspace"),
     activeActors: gauge("actor.active", "{actor}", "Actors in memory"),
     effects: gauge("outbox.effects", "{effect}", "Effects that are open, or were given up"),
@@ -131,7 +144,7 @@ async function observeProvider(
   attributes: Attributes,
 ): Promise<void> {
   const { pending, log, storage } = await provider.stats();
-  const { usedBytes, freeBytes, limitBytes, oldestReader, entries } = storage;
+  const { usedBytes, freeBytes, limitBytes, oldestReader, openingWaits, entries } = storage;
   const figures: readonly (readonly [ObservableGauge, number | undefined])[] = [
     [gauges.pendingMessages, pending.messages],
     [gauges.pendingBytes, pending.bytes],
@@ -143,6 +156,8 @@ async function observeProvider(
     [gauges.freeBytes, freeBytes],
     [gauges.limitBytes, limitBytes],
     [gauges.readerAge, oldestReader?.transactions ?? 0],
+    [gauges.openingWaits, openingWaits?.count],
+    [gauges.openingWaitSeconds, openingWaits && openingWaits.totalMs / MS_PER_S],
   ];
   for (const [gauge, figure] of figures) {
     if (figure !== undefined) result.observe(gauge, figure, attributes);

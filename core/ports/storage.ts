@@ -173,6 +173,16 @@ export interface StorageStats {
    * freed since is used again before that reader goes on or ends.
    */
   readonly oldestReader?: OldestReader | undefined;
+  /** How often commits waited for others that opened the storage, if the engine makes them wait. */
+  readonly openingWaits?: OpeningWaits | undefined;
+}
+
+/** How often commits of a process had to wait while another one opened the storage. */
+export interface OpeningWaits {
+  /** How often. */
+  readonly count: number;
+  /** How long altogether, in milliseconds. */
+  readonly totalMs: number;
 }
 
 /** The reader of the oldest state of a storage that still is read. */

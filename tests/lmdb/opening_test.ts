@@ -185,6 +185,8 @@ test("opening: a stopped opener is named, and nothing is committed until it is o
     }
     assert.deepEqual(await readdir(join(path, ".opening")), owner.names);
     assert.equal(await journal.getHighestSequenceNumber("a"), -1);
+    const { openingWaits } = (await provider.stats()).storage;
+    assert.ok(openingWaits && openingWaits.count === 2 && openingWaits.totalMs > 0);
     await owner.child.kill();
     assert.equal(await journal.append("a", 1), 0);
   }));
