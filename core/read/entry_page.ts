@@ -7,7 +7,7 @@
 import { FrameCursor, type StoredFrame } from "../format/frame.ts";
 import { ReverseFrameCursor } from "../format/reverse_frame_cursor.ts";
 import type { JournalEntry } from "../ports/journal.ts";
-import type { Payloads } from "../schema/payloads.ts";
+import type { PayloadReader } from "../schema/payloads.ts";
 
 /** The entries of a frame that belong to a page. */
 export interface FramePart {
@@ -29,7 +29,7 @@ export class EntryPage<Message> {
   /** The number of its entries. */
   readonly length: number;
 
-  readonly #payloads: Payloads;
+  readonly #payloads: PayloadReader;
   readonly #parts: readonly FramePart[];
   readonly #reverse: boolean;
   #nextPart = 0;
@@ -42,7 +42,7 @@ export class EntryPage<Message> {
    * @param parts The frames with the entries, in the order in which they are read.
    * @param reverse Whether the entries of each frame are read from the last one down.
    */
-  constructor(payloads: Payloads, parts: readonly FramePart[], reverse: boolean) {
+  constructor(payloads: PayloadReader, parts: readonly FramePart[], reverse: boolean) {
     this.#payloads = payloads;
     this.#parts = parts;
     this.#reverse = reverse;

@@ -12,7 +12,7 @@ import type { JournalState } from "../format/head.ts";
 import type { JournalRange } from "../ports/journal.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { TelemetrySink } from "../ports/telemetry.ts";
-import type { Payloads } from "../schema/payloads.ts";
+import type { PayloadReader } from "../schema/payloads.ts";
 import { NO_TELEMETRY } from "../telemetry/telemetry_hub.ts";
 import { EntryPage, type FramePart } from "./entry_page.ts";
 import { scanAscending, scanDescending } from "./frame_scan.ts";
@@ -38,7 +38,7 @@ export interface ReadBounds {
 export class JournalReader {
   readonly #storage: Storage;
   readonly #heads: JournalHeads;
-  readonly #payloads: Payloads;
+  readonly #payloads: PayloadReader;
   readonly #telemetry: TelemetrySink;
 
   /**
@@ -52,7 +52,7 @@ export class JournalReader {
   constructor(
     storage: Storage,
     heads: JournalHeads,
-    payloads: Payloads,
+    payloads: PayloadReader,
     telemetry: TelemetrySink = NO_TELEMETRY,
   ) {
     this.#storage = storage;

@@ -62,8 +62,22 @@ export interface DecodedPayload {
   readonly isErased?: true;
 }
 
+/** Decodes the messages of a journal, or the states of a snapshot store. */
+export interface PayloadReader {
+  /**
+   * Decodes a payload.
+   *
+   * @param payload The payload.
+   * @returns The message or state, which shares no memory with the payload, its type and version,
+   *   and its metadata.
+   * @throws {PersistenceError} `CORRUPT`, `UNSUPPORTED_FORMAT`, `UNKNOWN_SCHEMA`; with a schema also
+   *   `UPCAST_FAILED` and `VALIDATION_FAILED`.
+   */
+  decode(payload: StoredPayload): DecodedPayload;
+}
+
 /** Encodes the messages of a journal, or the states of a snapshot store, as payloads and back. */
-export interface Payloads {
+export interface Payloads extends PayloadReader {
   /**
    * Encodes a message or state.
    *
@@ -92,17 +106,6 @@ export interface Payloads {
    * @throws {PersistenceError} `UNENCODABLE`, or another code that the codec reports; `TOO_LARGE`.
    */
   encodeMetadata(metadata: Metadata, operation: string, actor: ActorAddress): Uint8Array;
-
-  /**
-   * Decodes a payload.
-   *
-   * @param payload The payload.
-   * @returns The message or state, which shares no memory with the payload, its type and version,
-   *   and its metadata.
-   * @throws {PersistenceError} `CORRUPT`, `UNSUPPORTED_FORMAT`, `UNKNOWN_SCHEMA`; with a schema also
-   *   `UPCAST_FAILED` and `VALIDATION_FAILED`.
-   */
-  decode(payload: StoredPayload): DecodedPayload;
 }
 
 /** What payloads contain, for error messages. */
