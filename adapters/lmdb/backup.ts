@@ -1,7 +1,7 @@
 /**
  * Backups of an LMDB environment, and restoring them. A backup is a directory with
  *
- * - `data.mdb`, a copy of one moment, without free pages;
+ * - `data.mdb`, a copy of one moment;
  * - `manifest.json`, which says what is in it: see {@linkcode BackupManifest}.
  *
  * It gets its name when it is complete, verified and on disk. What a process that was killed has left
@@ -20,6 +20,7 @@ import type { VerifyProgress, VerifyReport } from "../../core/ports/verification
 import type { OptionNames } from "../../core/util/option_names.ts";
 import { messageOf } from "../../core/util/text.ts";
 import { codeOf, DATA_FILE, syncDirectories } from "./files.ts";
+import type { CopyProgress } from "./state_copy.ts";
 
 const MANIFEST_FILE = "manifest.json";
 const FORMAT = 1;
@@ -48,8 +49,7 @@ export interface BackupManifest {
 /** Options of a backup and of restoring one. */
 export interface BackupOptions {
   /**
-   * Ends it: it rejects with the signal's reason, and leaves nothing. A copy that LMDB is making is
-   * finished first.
+   * Ends it: it rejects with the signal's reason, and leaves nothing.
    *
    * @default {undefined}
    */
@@ -79,10 +79,8 @@ const BACKUP_OPTION_NAMES: OptionNames<BackupOptions> = { signal: true, onProgre
 export interface BackupSource {
   /** The name of the codec. */
   readonly codec: string;
-  /** The size of the data, about. */
-  readonly usedBytes: number;
-  /** Copies the data of this moment into a directory that is empty. */
-  readonly copyTo: (directory: string) => Promise<void>;
+  /** Copies the data of this moment into a file that is made. */
+  readonly copyTo: (file: string, onProgress: (progress: CopyProgress) => void) => Promise<void>;
   /** Opens the copy, verifies all of it, and closes it. */
   readonly verify: (
     directory: string,
@@ -109,14 +107,14 @@ export async function makeBackup(
   const operation = `back up to "${target}"`;
   const { signal, onProgress } = checkBackup(target, options, "back up");
   return await inNewDirectory(target, operation, signal, async (directory) => {
-    onProgress({ phase: "copy", done: 0, total: source.usedBytes });
     const createdAt = new Date().toISOString();
-    await source.copyTo(directory);
-    signal?.throwIfAborted();
     const file = join(directory, DATA_FILE);
+    await source.copyTo(file, (progress) => {
+      signal?.throwIfAborted();
+      onProgress({ phase: "copy", ...progress });
+    });
     await syncFile(file);
     const { size: bytes } = await stat(file);
-    onProgress({ phase: "copy", done: bytes, total: bytes });
     const sha256 = await digestOf(file, bytes, signal, onProgress);
     const { report, position } = await source.verify(directory, watchOf(signal, onProgress));
     if (!report.isSound) throw damaged(operation, report);

@@ -97,8 +97,6 @@ export interface LmdbRoot extends LmdbDatabase, LmdbShared {
   readerList(): string;
   /** Clears the readers of processes that have died, and returns how many they were. */
   readerCheck(): number;
-  /** Copies the newest state into an empty directory, without free pages, and without flushing. */
-  backup(path: string, compact: boolean): Promise<void>;
   /** Flushes all that was committed before. */
   sync(callback: (error: unknown) => void): void;
   /** Closes the environment after the commits that are under way. */

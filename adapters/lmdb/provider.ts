@@ -82,8 +82,8 @@ export class LmdbPersistenceProvider extends PersistenceProvider {
   /**
    * Makes a backup while others go on: of one moment, with everything that was acknowledged before
    * the call. It is a directory with a copy of the data file and a manifest, which gets its name
-   * when it is complete, verified (all pages, records and journals, as by `verify()`) and on disk. It
-   * has no free pages: of what was deleted there is only what stands in the log until it is collected.
+   * when it is complete, verified (all pages, records and journals, as by `verify()`) and on disk.
+   * Like the data file it has pages that are free, in which what was deleted may still stand.
    *
    * Restore it by `restoreBackup`. Until the copy is made, the data file may grow, since what is freed
    * is not used again.
@@ -127,8 +127,7 @@ export class LmdbPersistenceProvider extends PersistenceProvider {
     return await makeBackup(
       {
         codec: codec.name,
-        usedBytes: held.shared.stats().usedBytes,
-        copyTo: (directory) => held.shared.copyTo(directory),
+        copyTo: (file, onProgress) => held.shared.copyTo(file, onProgress),
         async verify(directory, watch) {
           await using copy = await LmdbPersistenceProvider.open({
             path: directory,

@@ -31,6 +31,7 @@ import { assertWritable, writeGroups } from "./group_write.ts";
 import { plainArray, readPage } from "./page_read.ts";
 import { oldestReaderIn } from "./readers.ts";
 import { occupancyOf, type PinnedPages, SizeLimit } from "./size_limit.ts";
+import { type CopyProgress, copyState } from "./state_copy.ts";
 import { Verifications } from "./verifications.ts";
 import type { VerificationProgress } from "./verify/data_file.ts";
 
@@ -241,15 +242,18 @@ export class SharedEnvironment {
    * Copies the newest state while others go on. Pages that commits free meanwhile are not used again,
    * so the file may grow. It must not be closed before that has ended.
    *
-   * @param directory An empty directory.
-   * @throws {PersistenceError} `STORAGE_FAILED`.
+   * @param file The file that is made.
+   * @param onProgress Called now and then with how far it has come; if it throws, the copy ends.
+   * @throws {PersistenceError} `CORRUPT`, `UNSUPPORTED_FORMAT`.
+   * @throws {Error} The file system's own error; what `onProgress` throws.
    */
-  async copyTo(directory: string): Promise<void> {
+  async copyTo(file: string, onProgress: (progress: CopyProgress) => void): Promise<void> {
+    this.#binding.root.resetReadTxn();
+    const reader = this.#binding.root.useReadTransaction();
     try {
-      await this.#binding.root.backup(directory, true);
-    } catch (cause) {
-      const reason = messageOf(cause);
-      throw new PersistenceError("STORAGE_FAILED", `Cannot copy data file: ${reason}`, { cause });
+      await copyState(this.#dataFile, file, onProgress);
+    } finally {
+      reader.done();
     }
   }
 

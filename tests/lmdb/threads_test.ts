@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { LmdbPersistenceProvider } from "../../adapters/lmdb/mod.ts";
 import { assertFails } from "../conformance/fixture.ts";
 import { test } from "../harness.ts";
@@ -14,11 +15,12 @@ const HOUR_MS = 3_600_000;
 const AMPLE_MS = 30_000;
 
 for (const end of ["exits", "throws", "is terminated"] as const) {
-  for (const moment of ["opens", "appends", "commits"] as const) {
+  for (const moment of ["opens", "appends", "commits", "backs up"] as const) {
     // What throws there has been checked before.
     if (moment === "commits" && end === "throws") continue;
     test(`threads: one that ${end} while it ${moment} holds up nobody, and leaves nothing open`, () =>
-      withDirectory(async (path) => {
+      withDirectory(async (directory) => {
+        const path = join(directory, "data");
         const options = { path, commitTimeoutMs: AMPLE_MS };
         const threads: ThreadJob[] = Array(THREADS).fill({ options, end, moment });
         const { outcomes, openFiles, appended } = await runThreads({ options, threads }, path);

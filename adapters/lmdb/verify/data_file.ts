@@ -9,11 +9,13 @@ import { closeSync, openSync } from "node:fs";
 import { PersistenceError } from "../../../core/errors/persistence_error.ts";
 import { KEYSPACES } from "../../../core/ports/storage.ts";
 import {
+  areSame,
   type Meta,
   type MetaBytes,
   type NewestMeta,
   newestMeta,
   readMetaBytes,
+  readNewestState,
 } from "./meta_pages.ts";
 import { NewestWalk } from "./newest_walk.ts";
 import { damageOf, PageFile } from "./page_file.ts";
@@ -24,8 +26,6 @@ import type { Tree } from "./tree.ts";
 
 /** How often the file is checked if another process keeps writing to it. */
 const MAX_ATTEMPTS = 5;
-/** How often the meta pages are read if they change meanwhile. */
-const MAX_META_ATTEMPTS = 100;
 /**
  * How many pages may lie beyond the end of the file: a transaction may have allocated and freed
  * them without writing them. With pages of 4 KiB this is 256 GiB.
@@ -87,7 +87,7 @@ export async function checkDataFile(
         return await checkState(path, descriptor, metaBytes, extent, maxBoundedBytes);
       } catch (error) {
         if (!(error instanceof PersistenceError)) throw error;
-        if (isSame(metaBytes, readMetaBytes(descriptor))) throw error;
+        if (areSame(metaBytes, readMetaBytes(descriptor))) throw error;
       }
     }
   } finally {
@@ -119,7 +119,7 @@ export async function checkOpenDataFile(
 ): Promise<void> {
   const descriptor = openSync(path, "r");
   try {
-    const meta = readNewestMeta(path, descriptor);
+    const { meta } = readNewestState(path, descriptor);
     const file = new PageFile(path, descriptor, meta.pageBytes);
     const freeListValues = meta.freeTree.overflowPages;
     const totalPages = await bytesOfTrees(file, meta) / meta.pageBytes - freeListValues;
@@ -131,19 +131,6 @@ export async function checkOpenDataFile(
   }
 }
 
-/** Reads the meta pages again if they change while they are read. */
-function readNewestMeta(path: string, descriptor: number): NewestMeta {
-  for (let attempt = 1;; attempt++) {
-    const metaBytes = readMetaBytes(descriptor);
-    try {
-      return newestMeta(path, metaBytes);
-    } catch (error) {
-      const isStable = isSame(metaBytes, readMetaBytes(descriptor));
-      if (isStable || attempt === MAX_META_ATTEMPTS) throw error;
-    }
-  }
-}
-
 function openExisting(path: string): number | undefined {
   try {
     return openSync(path, "r");
@@ -151,14 +138,6 @@ function openExisting(path: string): number | undefined {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
-}
-
-function isSame(a: MetaBytes, b: MetaBytes): boolean {
-  return sameBytes(a.first.bytes, b.first.bytes) && sameBytes(a.second.bytes, b.second.bytes);
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 async function checkState(

@@ -52,6 +52,8 @@ export interface MetaBytes {
   readonly second: Block;
 }
 
+/** How often the meta pages are read if they change meanwhile. */
+const MAX_META_ATTEMPTS = 100;
 const MAGIC = 0xbeefc0de;
 /** The format of the LMDB in `lmdb`. */
 const FORMAT = 2;
@@ -130,6 +132,77 @@ export function newestMeta(path: string, { first, second }: MetaBytes): NewestMe
     );
   }
   return { ...newest, isCompactedCopy, older };
+}
+
+/** The newest state of a file that others may write, and the bytes that say so. */
+export interface NewestState {
+  /** The newest state. */
+  readonly meta: NewestMeta;
+  /** The bytes of both meta pages. */
+  readonly metaBytes: MetaBytes;
+}
+
+/**
+ * Reads the newest state. The meta pages are read again if they change while they are read.
+ *
+ * @param path The path of the file, for messages.
+ * @param descriptor The descriptor of the open file.
+ * @returns The newest state.
+ * @throws {PersistenceError} The errors of {@linkcode newestMeta}.
+ * @throws {Error} The file system's own error if the file cannot be read.
+ */
+export function readNewestState(path: string, descriptor: number): NewestState {
+  for (let attempt = 1;; attempt++) {
+    const metaBytes = readMetaBytes(descriptor);
+    try {
+      return { meta: newestMeta(path, metaBytes), metaBytes };
+    } catch (error) {
+      const isStable = areSame(metaBytes, readMetaBytes(descriptor));
+      if (isStable || attempt === MAX_META_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/**
+ * Whether the meta pages are the same.
+ *
+ * @param one Those that were read first.
+ * @param other Those that were read later.
+ * @returns Whether nobody has committed in between.
+ */
+export function areSame(one: MetaBytes, other: MetaBytes): boolean {
+  return sameBytes(one.first.bytes, other.first.bytes) &&
+    sameBytes(one.second.bytes, other.second.bytes);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/**
+ * Makes both meta pages of a copy that has one state: the other page says the same of the
+ * transaction before, since the state before is not in the copy.
+ *
+ * @param state The state.
+ * @returns The two pages.
+ */
+export function metaPagesOf({ meta, metaBytes }: NewestState): Uint8Array {
+  const { page, pageBytes, transaction } = meta;
+  const pages = new Uint8Array(2 * pageBytes);
+  const { bytes } = page === 0 ? metaBytes.first : metaBytes.second;
+  const view = new DataView(pages.buffer);
+  for (const number of [0, 1]) {
+    const start = number * pageBytes;
+    pages.set(bytes, start);
+    view.setBigUint64(start, BigInt(number), true);
+    const isNewest = number === page || transaction === 0;
+    view.setBigUint64(
+      start + TRANSACTION_AT,
+      BigInt(isNewest ? transaction : transaction - 1),
+      true,
+    );
+  }
+  return pages;
 }
 
 function readBlock(descriptor: number, position: number): Block {

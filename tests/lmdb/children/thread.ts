@@ -16,9 +16,10 @@ export interface ThreadJob {
   readonly end: "closes" | "exits" | "throws" | "is terminated";
   /**
    * What it does when it ends, unless it closes: it opens the database, has appends in flight, which
-   * is the default, or has handed a part of a large commit to `lmdb`.
+   * is the default, has handed a part of a large commit to `lmdb`, or makes a backup beside the
+   * database.
    */
-  readonly moment?: "opens" | "appends" | "commits";
+  readonly moment?: "opens" | "appends" | "commits" | "backs up";
   /** By how much the clock was set, in milliseconds, before it loads the module. */
   readonly clockStepMs?: number;
 }
@@ -61,6 +62,12 @@ async function use(provider: Awaited<typeof opening>): Promise<void> {
   if (end === "closes") {
     await provider.close();
     parentPort?.postMessage("works");
+    return;
+  }
+  if (moment === "backs up") {
+    await journal.appendBatch("thread 0", Array(20_000).fill(0));
+    void provider.backup(`${options.path}-${performance.now()}`).catch(() => {});
+    setTimeout(() => die("works"), Math.random() * 20);
     return;
   }
   for (let index = 0; index < 10; index++) {
