@@ -121,6 +121,7 @@ export {
 export type {
   AskEvent,
   BackpressureEvent,
+  BackupEvent,
   CollectionEvent,
   CommitEvent,
   DeliveryEvent,

@@ -74,6 +74,13 @@ test("otel spans: an append is a child of its caller, and its messages say so", 
   assert.equal(traceOf(entry?.metadata)?.spanId, idOf(append));
 });
 
+test("otel spans: a backup is of no actor", async () => {
+  await using traces = new Traces();
+  const start = { name: "backup", kind: undefined, actorId: undefined } as const;
+  traces.telemetry.startSpan(start)?.end("CORRUPT");
+  assert.deepEqual(traces.find("cajun.persistence backup").attributes, { "error.type": "CORRUPT" });
+});
+
 test("otel spans: batches, receipts, and what fails", async () => {
   await using traces = new Traces();
   await using provider = await MemoryPersistenceProvider.open({ telemetry: traces.telemetry });

@@ -182,6 +182,8 @@ test("otel: each type of event is recorded, and none names an actor", async () =
     { type: "recovery", ...base, hasSnapshot: true },
     { type: "ask", ...base },
     { type: "delivery", outcome: "retry", attempt: 1, ...base },
+    { type: "backup", ...base },
+    { type: "backup", ...base, failure: "CORRUPT" },
   ];
   let recorded = new Set<string>();
   for (const event of events) {
@@ -200,7 +202,7 @@ test("otel: each type of event is recorded, and none names an actor", async () =
       }
     }
   }
-  assert.ok(recorded.size >= 18, [...recorded].join(", "));
+  assert.ok(recorded.size >= 20, [...recorded].join(", "));
 });
 
 test("otel: the dashboard shows metrics that there are", async () => {

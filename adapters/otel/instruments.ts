@@ -26,10 +26,14 @@ const DURATION_BOUNDARIES = [
   5,
   10,
 ];
+/** From a tenth of a second to a day. */
+const BACKUP_DURATION_BOUNDARIES = [0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400];
 /** From one message to a hundred thousand, which is as many as may be pending by default. */
 const COUNT_BOUNDARIES = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
 /** From 100 bytes to 100 MB. */
 const SIZE_BOUNDARIES = [1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+/** From 100 kB to 1 TB. */
+const BACKUP_SIZE_BOUNDARIES = [1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
 /** From a second to a month. */
 const AGE_BOUNDARIES = [1, 10, 60, 600, 3_600, 86_400, 604_800, 2_592_000];
 
@@ -58,6 +62,8 @@ export interface Instruments {
   readonly recoveryMessages: Histogram;
   readonly askDuration: Histogram;
   readonly deliveryDuration: Histogram;
+  readonly backupDuration: Histogram;
+  readonly backupSize: Histogram;
 }
 
 /**
@@ -108,5 +114,10 @@ export function makeInstruments(meter: Meter): Instruments {
     recoveryMessages: messages("actor.recovery.messages", "Entries that a recovery replays"),
     askDuration: duration("actor.ask.duration", "How long those wait who ask an actor"),
     deliveryDuration: duration("outbox.delivery.duration", "How long a delivery attempt takes"),
+    backupDuration: histogram(BACKUP_DURATION_BOUNDARIES, "s")(
+      "backup.duration",
+      "How long it takes to make a backup, and to verify it",
+    ),
+    backupSize: histogram(BACKUP_SIZE_BOUNDARIES, "By")("backup.size", "Size of the backups"),
   };
 }

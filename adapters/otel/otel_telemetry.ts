@@ -167,6 +167,12 @@ export class OtelTelemetry implements Telemetry {
         const attributes = this.#of(kind, undefined, outcome);
         return instruments.deliveryDuration.record(durationMs / MS_PER_S, attributes);
       }
+      case "backup": {
+        const { failure, bytes, durationMs } = event;
+        instruments.backupDuration.record(durationMs / MS_PER_S, this.#of(undefined, failure));
+        if (failure === undefined) instruments.backupSize.record(bytes, this.#attributes);
+        return;
+      }
     }
   }
 
@@ -177,7 +183,10 @@ export class OtelTelemetry implements Telemetry {
    * @returns The span; `undefined` if nobody traces.
    */
   startSpan({ name, kind, actorId }: SpanStart): TelemetrySpan | undefined {
-    const attributes = { ...this.#of(kind), "cajun.actor.id": actorId };
+    const attributes = {
+      ...this.#of(kind),
+      ...(actorId !== undefined && { "cajun.actor.id": actorId }),
+    };
     const span = this.#tracer.startSpan(`cajun.persistence ${name}`, { attributes });
     // That of a tracer that does nothing.
     if (!isSpanContextValid(span.spanContext())) return undefined;

@@ -56,12 +56,13 @@ export interface SpanStart {
    * - `"ask"`, `"tell"`: a message to an actor, until it is answered, or was handled. The handler runs
    *   in the span.
    * - `"recovery"`: the recovery of an actor.
+   * - `"backup"`: a backup of the provider, until it is verified and on disk.
    */
-  readonly name: "append" | "ask" | "tell" | "recovery";
-  /** The kind of the actor, `""` if it has none. */
-  readonly kind: string;
-  /** The id of the actor. */
-  readonly actorId: string;
+  readonly name: "append" | "ask" | "tell" | "recovery" | "backup";
+  /** The kind of the actor, `""` if it has none; `undefined` for a backup. */
+  readonly kind: string | undefined;
+  /** The id of the actor; `undefined` for a backup. */
+  readonly actorId: string | undefined;
 }
 
 /** A span that has begun. */
@@ -122,7 +123,8 @@ export type TelemetryEvent =
   | CollectionEvent
   | RecoveryEvent
   | AskEvent
-  | DeliveryEvent;
+  | DeliveryEvent
+  | BackupEvent;
 
 /** The storage was given a commit, and it has ended. */
 export interface CommitEvent {
@@ -269,5 +271,20 @@ export interface DeliveryEvent {
   /** Which attempt it was, beginning with 1. */
   readonly attempt: number;
   /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** A backup was made, or could not be made. */
+export interface BackupEvent {
+  /** Tells it from other events. */
+  readonly type: "backup";
+  /**
+   * The code of the error, `"ERROR"` if it has none, as if it was aborted; `undefined` if all went
+   * well.
+   */
+  readonly failure: string | undefined;
+  /** How many bytes of data the backup has, 0 if there is none. */
+  readonly bytes: number;
+  /** How long that took, with verifying it, in milliseconds. */
   readonly durationMs: number;
 }

@@ -95,6 +95,7 @@ export const allowedImports = {
     "core/util",
     "core/ports",
     "core/errors",
+    "core/telemetry",
     "core/provider.ts",
     "lmdb",
     "node:",

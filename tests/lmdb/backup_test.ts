@@ -7,7 +7,12 @@ import {
   LmdbPersistenceProvider,
   restoreBackup,
 } from "../../adapters/lmdb/mod.ts";
-import { JsonCodec, type PersistenceProvider } from "../../mod.ts";
+import {
+  JsonCodec,
+  type PersistenceProvider,
+  type Telemetry,
+  type TelemetryEvent,
+} from "../../mod.ts";
 import { assertFails, assertRefused, range } from "../conformance/fixture.ts";
 import { randomFrom } from "../conformance/random.ts";
 import { test } from "../harness.ts";
@@ -104,6 +109,51 @@ test("backup: it has everything else, too", () =>
     assert.equal((await snapshots.getLatestSnapshot("1"))?.state, "closed");
     const positions = await copy.createConsumerRegistry({ kind: "door" }).positions("1");
     assert.equal(positions.get("reader"), 1);
+  }));
+
+test("backup: an event and a span tell of each", () =>
+  withDirectory(async (directory) => {
+    const events: TelemetryEvent[] = [];
+    const spans: unknown[] = [];
+    const telemetry: Telemetry = {
+      onEvent(event) {
+        if (event.type === "backup") events.push(event);
+        throw new Error("a listener disturbs nothing");
+      },
+      startSpan(start) {
+        if (start.name !== "backup") return undefined;
+        return { end: (failure) => spans.push({ ...start, failure }) };
+      },
+    };
+    const path = join(directory, "data");
+    await using provider = await LmdbPersistenceProvider.open({ path, telemetry });
+    await provider.createMessageJournal<number>().appendBatch("1", range(0, 99));
+    const { bytes } = await provider.backup(join(directory, "1"));
+    await assertFails(() => provider.backup(join(directory, "1")), "STORAGE_FAILED");
+    const signal = AbortSignal.abort(new Error("no"));
+    await assert.rejects(provider.backup(join(directory, "2"), { signal }), /no/);
+    await provider.close();
+    await assertFails(() => provider.backup(join(directory, "2")), "CLOSED");
+    const failures = [undefined, "STORAGE_FAILED", "ERROR", "CLOSED"];
+    assert.deepEqual(
+      spans,
+      failures.map((failure) => ({
+        name: "backup",
+        kind: undefined,
+        actorId: undefined,
+        failure,
+      })),
+    );
+    assert.deepEqual(
+      events.map((event) => ({ ...event, durationMs: 0 })),
+      failures.map((failure) => ({
+        type: "backup",
+        failure,
+        bytes: failure === undefined ? bytes : 0,
+        durationMs: 0,
+      })),
+    );
+    assert.ok((await stat(join(directory, "1", "data.mdb"))).size === bytes);
   }));
 
 test("backup: what is there is never touched", () =>
