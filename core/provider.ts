@@ -210,7 +210,7 @@ export class PersistenceProvider implements AsyncDisposable, ActorStoreProvider 
     return this.#storage.name;
   }
 
-  /** Where its actors tell what happens. */
+  /** What its actors report to. */
   get telemetry(): TelemetrySink {
     return this.#telemetry;
   }

@@ -7,7 +7,7 @@
 import { checkOptions } from "../../core/errors/arguments.ts";
 import { PROVIDER_OPTION_NAMES, type ProviderOptions } from "../../core/ports/provider.ts";
 import { checkProviderOptions, PersistenceProvider, prepareProvider } from "../../core/provider.ts";
-import { tellingOfBackup } from "../../core/telemetry/backup_events.ts";
+import { reportingBackup } from "../../core/telemetry/backup_events.ts";
 import type { OptionNames } from "../../core/util/option_names.ts";
 import { PersistenceError } from "../../core/errors/persistence_error.ts";
 import { type BackupManifest, type BackupOptions, makeBackup } from "./backup.ts";
@@ -117,7 +117,7 @@ export class LmdbPersistenceProvider extends PersistenceProvider {
    * ```
    */
   async backup(path: string, options: BackupOptions = {}): Promise<BackupManifest> {
-    return await tellingOfBackup(this.telemetry, this.clock, () => this.#backup(path, options));
+    return await reportingBackup(this.telemetry, this.clock, () => this.#backup(path, options));
   }
 
   async #backup(path: string, options: BackupOptions): Promise<BackupManifest> {

@@ -18,7 +18,7 @@ export class ActorEvents {
   /**
    * @param kind The kind of the actors.
    * @param clock The clock that durations are measured by.
-   * @param telemetry Where it is told.
+   * @param telemetry What it reports to.
    */
   constructor(kind: string, clock: Clock, telemetry: TelemetrySink) {
     this.#kind = kind;

@@ -27,7 +27,7 @@ export class CommitEvents {
   readonly #now: () => number;
 
   /**
-   * @param telemetry Where it is told.
+   * @param telemetry What it reports to.
    * @param now Tells the time that is stored with messages.
    */
   constructor(telemetry: TelemetrySink, now: () => number) {

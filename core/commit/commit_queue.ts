@@ -105,7 +105,7 @@ export class CommitQueue {
    * @param log The log of the storage.
    * @param limits How much may wait, and how much of the log may be hot.
    * @param clock What tells the time that is stored.
-   * @param telemetry Where it is told what happens.
+   * @param telemetry What it reports events to.
    */
   constructor(
     storage: Storage,

@@ -93,7 +93,7 @@ export interface TraceContext {
   readonly tracestate?: string;
 }
 
-/** Where the parts of a provider tell what has happened. It never throws. */
+/** What the parts of a provider report to. It never throws. */
 export interface TelemetrySink {
   /** Whether anybody listens. If not, no event need be made. */
   readonly isEnabled: boolean;

@@ -47,7 +47,7 @@ export class JournalReader {
    * @param storage The storage that contains the journals.
    * @param heads Knows the journals.
    * @param payloads Decodes the messages.
-   * @param telemetry Where it is told what is read.
+   * @param telemetry What it reports reads to.
    */
   constructor(
     storage: Storage,

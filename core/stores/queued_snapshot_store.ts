@@ -57,7 +57,7 @@ export interface SnapshotServices {
   readonly payloads: Payloads;
   /** The most bytes that an encoded state may have: an integer of at least 1. */
   readonly maxSnapshotBytes: number;
-  /** Where it is told what is saved and loaded. */
+  /** What it reports saves and loads to. */
   readonly telemetry: TelemetrySink;
   /** Keeps the saves of an actor in the order of the calls. */
   readonly saves: CallOrder;

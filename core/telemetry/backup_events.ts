@@ -1,5 +1,5 @@
 /**
- * Tells of backups.
+ * Reports backups.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import type { TelemetrySink } from "../ports/telemetry.ts";
 import { endingWith, failureIn } from "./telemetry_hub.ts";
 
 /**
- * Tells how a backup ends, by an event and a span.
+ * Reports how a backup ends, by an event and a span.
  *
- * @param telemetry Where it is told.
+ * @param telemetry What it reports to.
  * @param clock The clock that it is measured by.
  * @param backUp Makes the backup.
  * @returns The backup.
  */
-export async function tellingOfBackup<Backup extends { readonly bytes: number }>(
+export async function reportingBackup<Backup extends { readonly bytes: number }>(
   telemetry: TelemetrySink,
   clock: Clock,
   backUp: () => Promise<Backup>,
 ): Promise<Backup> {
   const startedAtMs = clock.monotonic();
-  const tell = (failure: string | undefined, bytes: number) => {
+  const report = (failure: string | undefined, bytes: number) => {
     if (!telemetry.isEnabled) return;
     const durationMs = clock.monotonic() - startedAtMs;
     telemetry.emit({ type: "backup", failure, bytes, durationMs });
@@ -30,10 +30,10 @@ export async function tellingOfBackup<Backup extends { readonly bytes: number }>
   const span = telemetry.startSpan({ name: "backup", kind: undefined, actorId: undefined });
   try {
     const backup = await (span ? endingWith(span, span.run(backUp)) : backUp());
-    tell(undefined, backup.bytes);
+    report(undefined, backup.bytes);
     return backup;
   } catch (error) {
-    tell(failureIn(error), 0);
+    report(failureIn(error), 0);
     throw error;
   }
 }

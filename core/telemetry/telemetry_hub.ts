@@ -14,7 +14,7 @@ import type {
 import { callAndForget } from "../util/settled.ts";
 import { SafeSpan } from "./safe_span.ts";
 
-/** Where a provider tells what has happened. */
+/** What a provider reports events to. */
 export class TelemetryHub implements TelemetrySink {
   /** How often a listener has thrown, or its promise rejected. */
   failures = 0;
