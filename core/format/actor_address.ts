@@ -46,6 +46,16 @@ function kindBytes(kind: string, operation: string): Uint8Array {
 }
 
 /**
+ * A text that no other actor has, to find an actor by in a map.
+ *
+ * @param actor The actor.
+ * @returns The text. It is not stored.
+ */
+export function nameOf({ kind, actorId }: ActorAddress): string {
+  return `${kind.length} ${kind}${actorId}`;
+}
+
+/**
  * Decodes the address in an actor's key, or in a key that begins with one.
  *
  * @param key The key.

@@ -6,7 +6,7 @@
  */
 
 import { PersistenceError } from "../errors/persistence_error.ts";
-import { type ActorAddress, addressIn } from "../format/actor_address.ts";
+import { type ActorAddress, addressIn, nameOf } from "../format/actor_address.ts";
 import { hasValidChecksum } from "../format/checksummed_key.ts";
 import { entryKeysEnd, keyAfter } from "../format/keys.ts";
 import { LOG_VERSION } from "../format/log_keys.ts";
@@ -307,7 +307,7 @@ export class Verification {
   }
 
   #suspect(actor: ActorAddress, isOfOutbox: boolean): void {
-    const name = `${actor.kind.length} ${actor.kind}${actor.actorId}`;
+    const name = nameOf(actor);
     const known = this.#suspects.get(name);
     if (known) known.hasLostEffects ||= isOfOutbox;
     else if (this.#suspects.size < this.#options.maxProblems) {

@@ -11,7 +11,7 @@ import { ArgumentRangeError, PersistenceError } from "../errors/persistence_erro
 import type { JournalGuard } from "../commit/journal_guard.ts";
 import { failureOf } from "../errors/storage_failure.ts";
 import { type EncodedPayload, writePayload } from "../format/payload.ts";
-import { type ActorAddress, addressOf } from "../format/actor_address.ts";
+import { type ActorAddress, addressOf, nameOf } from "../format/actor_address.ts";
 import { entryKey, entryKeysEnd } from "../format/keys.ts";
 import {
   encodeSnapshot,
@@ -251,7 +251,7 @@ export class QueuedSnapshotStore<State> implements SnapshotStore<State> {
   ): Promise<void> {
     // Of two that save the same number at the same time, the later call wins.
     const isSaved = await this.#services.saves.run(
-      `${actor.kind.length} ${actor.kind}${actor.actorId}`,
+      nameOf(actor),
       () => this.#pruning.outdatedBy(actor, key),
       (outdated) => this.#put(actor, key, value, guard, outdated),
     );

@@ -99,7 +99,7 @@ test("telemetry: a commit that fails, with its code", async () => {
   );
 });
 
-test("telemetry: what another provider has overtaken is told as a conflict", async () => {
+test("telemetry: what another provider has overtaken is reported as a conflict", async () => {
   const { provider, storage, recorder } = await openObserved();
   const other = await PersistenceProvider.openOn(storage);
   await provider.createMessageJournal<string>().append("door", "opened");
@@ -112,7 +112,7 @@ test("telemetry: what another provider has overtaken is told as a conflict", asy
   assert.equal(conflicts, 1);
 });
 
-test("telemetry: deletions and erasures are told as writes", async () => {
+test("telemetry: deletions and erasures are reported as writes", async () => {
   const { provider, recorder } = await openObserved();
   await provider.createMessageJournal<string>().append("door", "opened");
   await provider.deleteActor("door");
@@ -407,7 +407,7 @@ test("telemetry: a listener that appends in the midst of a commit", async () => 
   await provider.close();
 });
 
-test("telemetry: a listener that does not want to hear is told nothing", async () => {
+test("telemetry: nothing is reported to a listener that is not enabled", async () => {
   const { provider, recorder } = await openObserved();
   recorder.isEnabled = false;
   const journal = provider.createMessageJournal<string>();

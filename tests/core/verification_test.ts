@@ -175,7 +175,7 @@ test("verify: a journal that was truncated needs its snapshot", async () => {
   assert.equal(await lossOf(database), "state");
 });
 
-test("verify: entries that are missing are told with their number", async () => {
+test("verify: entries that are missing are reported with their number", async () => {
   const database = await framed([]);
   const frames = recordsOf(database, "entries");
   frames.splice(1, 1);
