@@ -15,7 +15,7 @@ const HOUR_MS = 3_600_000;
 const AMPLE_MS = 30_000;
 
 for (const end of ["exits", "throws", "is terminated"] as const) {
-  for (const moment of ["opens", "appends", "commits", "backs up"] as const) {
+  for (const moment of ["opens", "appends", "commits"] as const) {
     // What throws there has been checked before.
     if (moment === "commits" && end === "throws") continue;
     test(`threads: one that ${end} while it ${moment} holds up nobody, and leaves nothing open`, () =>
